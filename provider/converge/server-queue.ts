@@ -1,0 +1,176 @@
+/**
+ * What happens to one server within one process: observations are shared, and changes that are asked for at the same
+ * time become one transaction, so that they succeed or fail together and each service restarts once.
+ */
+import { FormatError } from "../formats/format";
+import { parseObservation, type Server } from "./observation";
+import { type Claim, isEmpty, type Plan, planOf, RefusedError } from "./plan";
+import { applyProgram, LOCK_SECONDS, observeProgram, type Outcome, parseOutcome } from "./transaction";
+
+/** Runs a shell program on the server as root; the ssh room's Host is one. */
+export interface Remote {
+  /** Names the server, one for each connection. */
+  readonly key: string;
+  run(
+    program: string,
+    options?: { timeoutSeconds?: number },
+  ): Promise<{ stdout: Buffer; stderr: string; code: number }>;
+}
+
+/** Where on the server to look; "" for a path that is to be found. */
+export interface Scope {
+  /** "" for the server itself, else a folder that holds its files; no service is touched then. */
+  readonly root: string;
+  readonly nginx: string;
+  readonly postgresql: string;
+  readonly waptserver: string;
+  readonly folders: readonly string[];
+}
+
+/** A claim on what will be observed. */
+export type Claimant = (server: Server) => Claim;
+
+export interface Settled {
+  /** The server as it was before. */
+  readonly before: Server;
+  readonly plan: Plan;
+  readonly notes: readonly string[];
+}
+
+/** A transaction that did not succeed. */
+export class ConvergeError extends Error {
+  constructor(
+    message: string,
+    /** Whether the server may now have some of the new values. */
+    readonly uncertain: boolean,
+  ) {
+    super(message);
+    this.name = "ConvergeError";
+  }
+}
+
+interface Job {
+  readonly scope: Scope;
+  readonly claimant: Claimant;
+  resolve(settled: Settled): void;
+  reject(error: unknown): void;
+}
+
+/** The engine sends a stack's changes within milliseconds of each other: this long after the last one they start. */
+const GATHER_MILLISECONDS = 150;
+
+/** An observation answers for this long, unless something was applied since. */
+const FRESH_MILLISECONDS = 30_000;
+
+const APPLY_SECONDS = LOCK_SECONDS + 480;
+
+export class ServerQueue {
+  private jobs: Job[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private last: { scope: Scope; at: number; server: Promise<Server> } | undefined;
+
+  constructor(
+    private readonly remote: () => Promise<Remote>,
+    /** Who others are told holds the server's lock. */
+    private readonly holder: string,
+  ) {}
+
+  /** The server's state, in one round trip that all who ask at the same time share. */
+  observe(scope: Scope): Promise<Server> {
+    const last = this.last;
+    if (last && Date.now() - last.at < FRESH_MILLISECONDS && covers(last.scope, scope)) return last.server;
+    const wider = last ? union([last.scope, scope]) : scope;
+    const server = this.report(wider);
+    this.last = { scope: wider, at: Date.now(), server };
+    server.catch(() => {
+      if (this.last?.server === server) this.last = undefined;
+    });
+    return server;
+  }
+
+  /**
+   * Gives the claim what it wants, in one transaction with those made at the same time.
+   *
+   * @throws RefusedError or FormatError before anything is touched, ConvergeError when the transaction failed.
+   */
+  converge(scope: Scope, claimant: Claimant): Promise<Settled> {
+    return new Promise((resolve, reject) => {
+      this.jobs.push({ scope, claimant, resolve, reject });
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.start(), GATHER_MILLISECONDS);
+    });
+  }
+
+  private start(): void {
+    const jobs = this.jobs;
+    this.jobs = [];
+    this.running = this.running.then(async () => {
+      try {
+        const settled = await this.transact(union(jobs.map((job) => job.scope)), jobs);
+        for (const job of jobs) job.resolve(settled);
+      } catch (error) {
+        for (const job of jobs) job.reject(error);
+      }
+    });
+  }
+
+  private async transact(scope: Scope, jobs: readonly Job[]): Promise<Settled> {
+    let outcome: Outcome = { result: "ok", reason: "", notes: [] };
+    // Twice: a file that changed meanwhile is planned again, and after a lost connection the server tells what came of it.
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const server = await this.observe(scope);
+      const plan = planOf(
+        server,
+        jobs.map((job) => job.claimant(server)),
+      );
+      if (isEmpty(plan)) return { before: server, plan, notes: plan.notes };
+      outcome = await this.apply(plan, scope.root);
+      if (outcome.result === "ok") return { before: server, plan, notes: [...plan.notes, ...outcome.notes] };
+      if (outcome.result !== "changed" && outcome.result !== "unknown") break;
+    }
+    throw new ConvergeError(outcome.reason, outcome.result === "unknown" || outcome.result === "broken");
+  }
+
+  private async apply(plan: Plan, root: string): Promise<Outcome> {
+    this.last = undefined;
+    const remote = await this.remote();
+    try {
+      const program = applyProgram(plan, root, this.holder);
+      const { stdout } = await remote.run(program, { timeoutSeconds: APPLY_SECONDS });
+      return parseOutcome(stdout.toString("latin1"));
+    } catch (error) {
+      return { result: "unknown", reason: message(error), notes: [] };
+    }
+  }
+
+  private async report(scope: Scope): Promise<Server> {
+    const remote = await this.remote();
+    const { stdout, stderr, code } = await remote.run(observeProgram(scope), { timeoutSeconds: 120 });
+    if (code !== 0) throw new Error(`${remote.key}: observing the server failed with status ${code}: ${stderr.trim()}`);
+    return parseObservation(stdout.toString("latin1"), scope.root);
+  }
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Whether an error left the server as it was. */
+export function leftUntouched(error: unknown): boolean {
+  return error instanceof RefusedError || error instanceof FormatError;
+}
+
+function covers(wide: Scope, narrow: Scope): boolean {
+  const given = (["nginx", "postgresql", "waptserver"] as const).every((name) => narrow[name] === "" || narrow[name] === wide[name]);
+  return given && wide.root === narrow.root && narrow.folders.every((folder) => wide.folders.includes(folder));
+}
+
+function union(scopes: readonly Scope[]): Scope {
+  const given = (name: "nginx" | "postgresql" | "waptserver") => scopes.map((scope) => scope[name]).find(Boolean) ?? "";
+  return {
+    root: scopes[0]!.root,
+    nginx: given("nginx"),
+    postgresql: given("postgresql"),
+    waptserver: given("waptserver"),
+    folders: [...new Set(scopes.flatMap((scope) => scope.folders))],
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * The lines of a limits.conf file that concern one domain, read as pam_limits of Linux-PAM does (limits.conf(5); checked
+ * against 1.5.2): `<domain> <type> <item> <value>` between blanks, a comment from `#` on, type and item in any case, more
+ * fields ignored. Linux-PAM before 1.7 splits long lines and takes more characters for blanks than later versions do;
+ * a line that the two take differently is refused where it concerns the domain.
+ */
+import { FormatError } from "./format";
+import { lineEnd } from "./lines";
+
+/** A field of a line. */
+export interface Field {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A line about the domain that no longer counts as one of the kinds below stays useful as a neighbour. */
+export interface DomainLine {
+  readonly kind: "limit" | "exemption" | "other";
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** Where the line begins. */
+  readonly start: number;
+  /** The first four at most. */
+  readonly fields: readonly Field[];
+  /** Of a limit: `hard`, `soft`, or `-` for both; else "". */
+  readonly type: string;
+  /** In lower case. */
+  readonly item: string;
+  /** As written; "" where the fourth field is missing. */
+  readonly value: string;
+}
+
+/** How many bytes of a line Linux-PAM before 1.7 reads at once. */
+const CHUNK = 1023;
+
+/** The words for no limit; they equal one another and the numbers below zero do not. */
+const UNLIMITED = new Set(["unlimited", "infinity", "-1", "-"]);
+
+/** The lines whose first field is `domain`, in file order. @throws FormatError at one that versions take differently. */
+export function linesOf(file: string, text: string, domain: string): DomainLine[] {
+  const lines: DomainLine[] = [];
+  let number = 0;
+  for (let start = 0; start < text.length; start = lineEnd(text, start)) {
+    number++;
+    const line = lineAt(file, number, text, start, domain);
+    if (line) lines.push(line);
+  }
+  return lines;
+}
+
+/** Tells whether two values set the same limit: equal text, or two words for no limit. */
+export function sameLimit(one: string, other: string): boolean {
+  return one === other || (UNLIMITED.has(one.toLowerCase()) && UNLIMITED.has(other.toLowerCase()));
+}
+
+/** Tells whether pam_limits takes a value: it needs a number in front, or a word for no limit. */
+export function isLimit(value: string): boolean {
+  return /^[+-]?[0-9]/.test(value) || UNLIMITED.has(value.toLowerCase());
+}
+
+function lineAt(file: string, line: number, text: string, start: number, domain: string): DomainLine | undefined {
+  const end = lineEnd(text, start);
+  const long = end - start > CHUNK;
+  if (!long && !concerns(text, start, end, domain)) return undefined;
+  const content = contentEnd(text, start, end);
+  const fields = fieldsOf(text, start, content);
+  const first = fields[0];
+  const about = first !== undefined && text.slice(first.start, first.end) === domain;
+  if (long && (about ? content - start >= CHUNK : hidesLine(text, start, end, domain))) {
+    throw new FormatError(
+      file,
+      line,
+      `${domain} in a line of more than ${CHUNK} bytes, which PAM may split; shorten it`,
+    );
+  }
+  if (!about) return undefined;
+  if (/[\v\f]|\r(?!\n|$)/.test(text.slice(start, content))) {
+    throw new FormatError(file, line, `${domain} in a line with a control character as a blank; replace it by a space`);
+  }
+  return { file, line, start, fields, ...meaning(fields.map((field) => text.slice(field.start, field.end))) };
+}
+
+function meaning(words: readonly string[]): Pick<DomainLine, "kind" | "type" | "item" | "value"> {
+  const [, type = "", item = "", value = ""] = words;
+  const known = /^(?:hard|soft|-)$/i.test(type);
+  const kind = words.length === 2 && type.startsWith("-") ? "exemption" : known && isLimit(value) ? "limit" : "other";
+  return { kind, type: type.toLowerCase(), item: item.toLowerCase(), value };
+}
+
+/** Tells whether the line's first word begins with the domain. */
+function concerns(text: string, start: number, end: number, domain: string): boolean {
+  let at = start;
+  while (at < end && isBlank(text.charCodeAt(at))) at++;
+  return text.startsWith(domain, at);
+}
+
+/** Tells whether a piece behind the first is about the domain when it is read as a line of its own. */
+function hidesLine(text: string, start: number, end: number, domain: string): boolean {
+  for (let at = start + CHUNK; at < end; at += CHUNK) {
+    const piece = Math.min(at + CHUNK, end);
+    if (concerns(text, at, piece, domain)) return true;
+  }
+  return false;
+}
+
+/** Where a comment, a NUL or the line's end ends the fields. */
+function contentEnd(text: string, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x23 || code === 0 || code === 0x0a) return at;
+  }
+  return end;
+}
+
+function fieldsOf(text: string, start: number, end: number): Field[] {
+  const fields: Field[] = [];
+  let at = start;
+  while (fields.length < 4) {
+    while (at < end && isBlank(text.charCodeAt(at))) at++;
+    if (at === end) break;
+    const begin = at;
+    while (at < end && !isBlank(text.charCodeAt(at))) at++;
+    fields.push({ start: begin, end: at });
+  }
+  return fields;
+}
+
+/** The white space of C's isspace. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+}

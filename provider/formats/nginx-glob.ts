@@ -1,0 +1,130 @@
+/**
+ * Matches paths as glob(3) of the C library does for nginx, which passes it no flags: `*`, `?` and `[…]` stay within one
+ * path component, none of them takes a leading dot, `\` makes the next character an ordinary one, bytes sort as numbers.
+ */
+
+/** Tells whether nginx hands an include's path to glob(3); any other path it opens as it is written. */
+export function isPattern(path: string): boolean {
+  return /[*?[]/.test(path);
+}
+
+/** A matcher of whole paths. Both the pattern and the paths should be normalized. */
+export function pathMatcher(pattern: string): (path: string) => boolean {
+  const components = pattern.split("/").map(componentMatcher);
+  return (path) => {
+    const names = path.split("/");
+    return names.length === components.length && names.every((name, at) => components[at]?.(name));
+  };
+}
+
+/** One place of a pattern: any run of characters, or one character of a set. */
+type Item = "any run" | ((character: string) => boolean);
+
+function componentMatcher(pattern: string): (name: string) => boolean {
+  const items: Item[] = [];
+  for (let at = 0; at < pattern.length; ) at = readItem(pattern, at, items);
+  const dotted = pattern.startsWith(".") || pattern.startsWith("\\.");
+  return (name) => (dotted || !name.startsWith(".")) && matches(items, name);
+}
+
+/** Adds the item at `at` and returns the place behind it. */
+function readItem(pattern: string, at: number, items: Item[]): number {
+  const character = pattern[at];
+  if (character === "*") {
+    items.push("any run");
+    return at + 1;
+  }
+  if (character === "?") {
+    items.push(() => true);
+    return at + 1;
+  }
+  const set = character === "[" ? readSet(pattern, at) : undefined;
+  if (set) {
+    items.push(set.has);
+    return set.end;
+  }
+  const escaped = character === "\\" && at + 1 < pattern.length;
+  const literal = pattern[escaped ? at + 1 : at];
+  items.push((other) => other === literal);
+  return at + (escaped ? 2 : 1);
+}
+
+/** Reads `[a-z]`, `[!a-z]`, `[^a-z]`; undefined when nothing closes the bracket, which then stands for itself. */
+function readSet(pattern: string, start: number): { has: (character: string) => boolean; end: number } | undefined {
+  const ranges: [string, string][] = [];
+  const classes: ((character: string) => boolean)[] = [];
+  const negated = pattern[start + 1] === "!" || pattern[start + 1] === "^";
+  const first = start + (negated ? 2 : 1);
+  for (let at = first; at < pattern.length; ) {
+    if (pattern[at] === "]" && at > first) {
+      const has = (one: string) =>
+        ranges.some(([low, high]) => low <= one && one <= high) || classes.some((is) => is(one));
+      return { has: negated ? (one) => !has(one) : has, end: at + 1 };
+    }
+    const named = characterClass(pattern, at);
+    if (named) {
+      classes.push(named.has);
+      at = named.end;
+      continue;
+    }
+    const low = setCharacter(pattern, at);
+    const isRange = pattern[low.end] === "-" && pattern[low.end + 1] !== "]" && low.end + 1 < pattern.length;
+    const high = isRange ? setCharacter(pattern, low.end + 1) : low;
+    ranges.push([low.character, high.character]);
+    at = high.end;
+  }
+  return undefined;
+}
+
+function setCharacter(pattern: string, at: number): { character: string; end: number } {
+  const escaped = pattern[at] === "\\" && at + 1 < pattern.length;
+  const place = escaped ? at + 1 : at;
+  return { character: pattern[place] ?? "", end: place + 1 };
+}
+
+/** POSIX's character classes in the C locale, nginx's. */
+const CLASSES: Readonly<Record<string, RegExp>> = {
+  alnum: /[0-9A-Za-z]/,
+  alpha: /[A-Za-z]/,
+  blank: /[ \t]/,
+  cntrl: /[\x00-\x1f\x7f]/,
+  digit: /[0-9]/,
+  graph: /[!-~]/,
+  lower: /[a-z]/,
+  print: /[ -~]/,
+  punct: /[!-/:-@[-`{-~]/,
+  space: /[\t-\r ]/,
+  upper: /[A-Z]/,
+  xdigit: /[0-9A-Fa-f]/,
+};
+
+function characterClass(pattern: string, at: number): { has: (character: string) => boolean; end: number } | undefined {
+  if (!pattern.startsWith("[:", at)) return undefined;
+  const close = pattern.indexOf(":]", at + 2);
+  const members = CLASSES[pattern.slice(at + 2, close)];
+  return close === -1 || !members ? undefined : { has: (one) => members.test(one), end: close + 2 };
+}
+
+/** Matches from the left; after a mismatch only the last run grows, so the time is at most items × characters. */
+function matches(items: readonly Item[], name: string): boolean {
+  let item = 0;
+  let retryItem = -1;
+  let retryName = 0;
+  for (let at = 0; at < name.length; ) {
+    const current = items[item];
+    if (current === "any run") {
+      retryItem = ++item;
+      retryName = at;
+    } else if (current?.(name.charAt(at))) {
+      item++;
+      at++;
+    } else if (retryItem === -1) {
+      return false;
+    } else {
+      item = retryItem;
+      at = ++retryName;
+    }
+  }
+  while (items[item] === "any run") item++;
+  return item === items.length;
+}

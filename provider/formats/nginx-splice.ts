@@ -1,0 +1,188 @@
+/**
+ * Where a directive is inserted into nginx's text and how it is removed again. Both are exact opposites: what an
+ * insertion adds, the removal of that directive takes away, and no other byte.
+ */
+import type { Block, Source } from "./nginx-configuration";
+import type { Statement } from "./nginx-tokenizer";
+
+/** Replaces the text from `start` to before `end`. */
+export interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Indentation of a block's first directive where the file shows none. */
+const INDENT = "    ";
+
+/** Applies splices, those at the same place in their order. Two removals may share a blank, nothing else. */
+export function splice(text: string, splices: readonly Splice[]): string {
+  const parts: string[] = [];
+  let at = 0;
+  for (const { start, end, text: replacement } of splices.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    parts.push(text.slice(at, start), replacement);
+    at = end;
+  }
+  return parts.join("") + text.slice(at);
+}
+
+/** Takes a directive out: with its lines if nothing else stands on them, else with one blank beside it. */
+export function removal({ text }: Source, { start, end }: Statement): Splice {
+  const first = lineStart(text, start);
+  const behind = lineEnd(text, end);
+  const leads = isBlank(text, first, start);
+  if (leads && isBlank(text, end, behind)) return { start: first, end: behind, text: "" };
+  // What follows the first directive of a line takes over its indentation.
+  if (leads && isTabOrSpace(text[end])) return { start, end: end + 1, text: "" };
+  return { start: isTabOrSpace(text[start - 1]) ? start - 1 : start, end, text: "" };
+}
+
+/** Puts a directive (its text, `;` included) into a block that its source opens. */
+export function insertion(block: Block, name: string, directive: string): Splice {
+  const { source, opening } = block;
+  const siblings = simpleChildren(source, opening);
+  const family = name.split("_")[0];
+  const kin = siblings.filter((one) => nameOf(source, one).split("_")[0] === family).at(-1);
+  const sibling = kin ?? (block.parent ? undefined : siblings.findLast((one) => nameOf(source, one) === "user"));
+  if (sibling) return behindSibling(source.text, sibling, directive);
+  return block.parent ? atTop(source, opening, directive) : beforeBlocks(source, directive);
+}
+
+/** The name as it is written; one in quotes is no neighbour worth finding. */
+function nameOf(source: Source, { words: [name] }: Statement): string {
+  return name ? source.text.slice(name.start, name.end) : "";
+}
+
+/** The simple directives directly in a block (opening -1: in the file), as far as they stand in the same file. */
+function simpleChildren(source: Source, opening: number): Statement[] {
+  const children: Statement[] = [];
+  let depth = 0;
+  for (let at = opening + 1; at < source.statements.length && depth >= 0; at++) {
+    const statement = source.statements[at] as Statement;
+    if (statement.kind === "block") depth++;
+    else if (statement.kind === "close") depth--;
+    else if (depth === 0) children.push(statement);
+  }
+  return children;
+}
+
+function behindSibling(text: string, sibling: Statement, directive: string): Splice {
+  const begin = lineStart(text, sibling.start);
+  const indent = text.slice(begin, sibling.start);
+  if (isBlank(text, begin, sibling.start) && endsLine(text, sibling.end)) {
+    const next = lineEnd(text, sibling.end);
+    // The last line of a file may lack its line end: then the new line goes before it.
+    return text[next - 1] === "\n"
+      ? insert(next, indent + directive + lineBreak(text, begin))
+      : insert(begin, indent + directive + lineBreak(text, begin));
+  }
+  const before = text.charAt(sibling.start - 1);
+  const blank = isTabOrSpace(before) ? before : blankAt(text, sibling.end);
+  return insert(sibling.end, blank + directive);
+}
+
+/** The first line of a block, or the first place behind the brace if more follows it on its line. */
+function atTop(source: Source, opening: number, directive: string): Splice {
+  const { text, statements } = source;
+  const { start, end } = statements[opening] as Statement;
+  if (!endsLine(text, end)) return insert(end, blankAt(text, end) + directive);
+  const child = statements[opening + 1] as Statement;
+  const indent = child.kind === "close" ? indentAt(text, start) + indentUnit(source) : indentAt(text, child.start);
+  return insert(lineEnd(text, end), indent + directive + lineBreak(text, end));
+}
+
+/** A line of its own before the events block, comments on the block staying with it; else before the first statement. */
+function beforeBlocks(source: Source, directive: string): Splice {
+  const { text, statements } = source;
+  let depth = 0;
+  let previous = 0;
+  for (const statement of statements) {
+    const begin = lineStart(text, statement.start);
+    const isEvents = statement.kind === "block" && depth === 0 && nameOf(source, statement) === "events";
+    if (isEvents && isBlank(text, begin, statement.start)) {
+      const at = aboveComments(text, begin, previous);
+      return insert(at, text.slice(begin, statement.start) + directive + lineBreak(text, begin));
+    }
+    depth += statement.kind === "block" ? 1 : statement.kind === "close" ? -1 : 0;
+    previous = statement.end;
+  }
+  // A configuration without any statement has no events block, and so is refused before.
+  const begin = lineStart(text, (statements[0] as Statement).start);
+  return insert(begin, indentAt(text, begin) + directive + lineBreak(text, begin));
+}
+
+/** The start of the comment lines that stand right above a line, unless they are the head of the file. */
+function aboveComments(text: string, line: number, limit: number): number {
+  let at = line;
+  while (at > limit) {
+    const above = lineStart(text, at - 1);
+    if (above < limit || text[skipBlanks(text, above)] !== "#") return at;
+    at = above;
+  }
+  return at === 0 ? line : at;
+}
+
+function insert(at: number, text: string): Splice {
+  return { start: at, end: at, text };
+}
+
+/** What one level of indentation is in this file: that of its first indented directive. */
+function indentUnit({ text, statements }: Source): string {
+  let depth = 0;
+  for (const { kind, start } of statements) {
+    if (kind === "close") depth--;
+    const begin = lineStart(text, start);
+    if (depth === 1 && kind !== "close" && start > begin && isBlank(text, begin, start))
+      return text.slice(begin, start);
+    if (kind === "block") depth++;
+  }
+  return INDENT;
+}
+
+function indentAt(text: string, offset: number): string {
+  const begin = lineStart(text, offset);
+  return text.slice(begin, skipBlanks(text, begin));
+}
+
+function lineStart(text: string, offset: number): number {
+  return offset === 0 ? 0 : text.lastIndexOf("\n", offset - 1) + 1;
+}
+
+/** Behind the line end of the line that holds `offset`, or the end of the text. */
+function lineEnd(text: string, offset: number): number {
+  const newline = text.indexOf("\n", offset);
+  return newline === -1 ? text.length : newline + 1;
+}
+
+/** The line end of the line that holds `offset`, else that of the line before, else a line feed. */
+function lineBreak(text: string, offset: number): string {
+  const next = text.indexOf("\n", offset);
+  const newline = next === -1 ? text.lastIndexOf("\n") : next;
+  return newline > 0 && text[newline - 1] === "\r" ? "\r\n" : "\n";
+}
+
+/** Tells whether only blanks or a comment follow up to the line's end. */
+function endsLine(text: string, offset: number): boolean {
+  const next = text[skipBlanks(text, offset)];
+  return next === undefined || next === "\n" || next === "#";
+}
+
+function isBlank(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++)
+    if (!isTabOrSpace(text[at]) && text[at] !== "\r" && text[at] !== "\n") return false;
+  return true;
+}
+
+function skipBlanks(text: string, offset: number): number {
+  let at = offset;
+  while (isTabOrSpace(text[at]) || text[at] === "\r") at++;
+  return at;
+}
+
+function blankAt(text: string, offset: number): string {
+  return isTabOrSpace(text[offset]) ? text.charAt(offset) : "";
+}
+
+function isTabOrSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
+}

@@ -1,0 +1,175 @@
+/**
+ * nginx's configuration. A key is a directive's name behind the names of the blocks around it, with dots:
+ * `worker_rlimit_nofile`, `events.worker_connections`, `http.client_body_temp_path`. The blocks must occur once each.
+ * A value is the directive's arguments, unquoted, with one space between: `/srv/uploads 1 2`.
+ *
+ * The grammar and the rules of includes are those of nginx 1.22.
+ */
+import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
+import {
+  type Block,
+  type Configuration,
+  contextOf,
+  type Directive,
+  errorAt,
+  hasContext,
+  type Source,
+  walk,
+} from "./nginx-configuration";
+import { argumentsIn, directiveText, hasComment, joinedArguments, replacement } from "./nginx-directive";
+import { insertion, removal, type Splice, splice } from "./nginx-splice";
+import type { Statement } from "./nginx-tokenizer";
+
+/** A simple directive wherever it stands. */
+export interface Occurrence extends Found {
+  /** The blocks around it, outermost first; empty in the main context. */
+  readonly context: string[];
+}
+
+/**
+ * Reads and edits nginx's configuration: the root is nginx.conf, the files are all that `nginx -T` names (or all in its
+ * folder: a file that no include reaches counts for nothing).
+ *
+ * A replaced value keeps its quotes, and the blanks and comments between its arguments. A missing directive is inserted
+ * near its like in the style of its neighbours. Setting a value and then the former one restores the file's bytes,
+ * unless the number of arguments changed and something other than one space stood between them.
+ *
+ * Both functions refuse what nginx refuses of the syntax, a missing included file, and a second `events` block, `http`
+ * block or directive; edit also refuses a missing block and a file that nginx reads in more than one place.
+ */
+export const nginx: Format = { read, edit };
+
+/**
+ * Every occurrence of a simple directive, in the order in which nginx meets them, whatever blocks they stand in.
+ * @throws FormatError as the read of {@link nginx} does.
+ */
+export function directives(tree: Tree, name: string): Occurrence[] {
+  const { directives: found } = walk(tree, new Set([name]));
+  return found.map((directive) => ({ ...foundAt(directive), context: contextOf(directive.block) }));
+}
+
+function read(tree: Tree, keys: readonly string[]): Readonly<Record<string, Found>> {
+  const settings = keys.map((key) => settingOf(tree, key));
+  const configuration = walk(tree, namesOf(settings));
+  const found: Record<string, Found> = {};
+  for (const setting of settings) {
+    const directive = directiveOf(configuration, setting, blockOf(configuration, setting));
+    if (directive) found[setting.key] = foundAt(directive);
+  }
+  return found;
+}
+
+function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, string> {
+  const settings = Object.keys(wanted).map((key) => settingOf(tree, key));
+  const configuration = walk(tree, namesOf(settings).add("events"));
+  const splices = new Map<string, Splice[]>();
+  for (const setting of settings) {
+    const change = changeOf(tree, configuration, setting, wanted[setting.key] ?? null);
+    if (change) splices.set(change.file, [...(splices.get(change.file) ?? []), ...change.splices]);
+  }
+  return new Map([...splices].map(([file, list]) => [file, splice(tree.files.get(file) ?? "", list)]));
+}
+
+/** A key, taken apart. */
+interface Setting {
+  readonly key: string;
+  readonly context: readonly string[];
+  readonly name: string;
+}
+
+function settingOf(tree: Tree, key: string): Setting {
+  const names = key.split(".");
+  const wrong = names.find((name) => !/^[a-z][a-z0-9_]*$/.test(name));
+  if (wrong !== undefined) throw new FormatError(tree.root, 1, `"${key}" names no directive; ask for block.directive`);
+  return { key, context: names.slice(0, -1), name: names.at(-1) ?? "" };
+}
+
+function namesOf(settings: readonly Setting[]): Set<string> {
+  return new Set(settings.flatMap(({ context, name }) => [...context, name]));
+}
+
+/** The block that a setting belongs to: none when there is none. */
+function blockOf({ main, blocks }: Configuration, { context }: Setting): Block | undefined {
+  let found: Block | undefined = main;
+  for (const [at, name] of context.entries()) {
+    const [first, second] = blocks.filter((block) => hasContext(block, context.slice(0, at + 1)));
+    if (second)
+      throw errorAt(
+        second.source,
+        second.source.statements[second.opening] as Statement,
+        `a second "${name}" block; the setting needs exactly one: merge the two`,
+      );
+    found = first;
+  }
+  return found;
+}
+
+/** The one directive that decides a setting. */
+function directiveOf({ directives }: Configuration, { name }: Setting, block?: Block): Directive | undefined {
+  const [first, second] = directives.filter((one) => one.block === block && one.name === name);
+  if (!first || !second) return first;
+  const { file, line } = foundAt(first);
+  throw errorAt(
+    second.source,
+    second.statement,
+    `a second "${name}", the first being at ${file}:${line}; nginx allows one: remove one`,
+  );
+}
+
+interface Change {
+  readonly file: string;
+  readonly splices: readonly Splice[];
+}
+
+/** What to splice so that a setting has the value; undefined when it has. */
+function changeOf(
+  tree: Tree,
+  configuration: Configuration,
+  setting: Setting,
+  value: string | null,
+): Change | undefined {
+  const block = blockOf(configuration, setting);
+  const directive = directiveOf(configuration, setting, block);
+  if (value === null) return directive && removalOf(configuration, directive);
+  if (!configuration.blocks.some((one) => hasContext(one, ["events"]))) throw missing(tree, "events");
+  if (!block) throw missing(tree, setting.context.join("."));
+  return directive ? replacementOf(configuration, directive, value) : insertionOf(configuration, block, setting, value);
+}
+
+function removalOf(configuration: Configuration, directive: Directive): Change {
+  const { name, source, statement } = directive;
+  refuseSharedFile(configuration, source, statement);
+  if (hasComment(directive)) throw errorAt(source, statement, `a comment within "${name}"; move it before the line`);
+  return { file: source.path, splices: [removal(source, statement)] };
+}
+
+function replacementOf(configuration: Configuration, directive: Directive, value: string): Change | undefined {
+  if (joinedArguments(directive) === value) return undefined;
+  const { name, source, statement } = directive;
+  refuseSharedFile(configuration, source, statement);
+  const words = argumentsIn(value, name, source.path, source.lineAt(statement.start));
+  return { file: source.path, splices: replacement(directive, words) };
+}
+
+function insertionOf(configuration: Configuration, block: Block, { name }: Setting, value: string): Change {
+  const { source, opening } = block;
+  const statement = source.statements[opening];
+  if (statement) refuseSharedFile(configuration, source, statement);
+  const words = argumentsIn(value, name, source.path, statement ? source.lineAt(statement.start) : 1);
+  return { file: source.path, splices: [insertion(block, name, directiveText(name, words))] };
+}
+
+/** A line that nginx reads in two places cannot be changed for one of them. */
+function refuseSharedFile({ readings }: Configuration, source: Source, statement: Statement): void {
+  if ((readings.get(source.path) ?? 0) < 2) return;
+  throw errorAt(source, statement, "this file is included in more than one place; give the setting a file of its own");
+}
+
+function missing(tree: Tree, block: string): FormatError {
+  return new FormatError(tree.root, 1, `no "${block}" block in this file or those it includes; add one`);
+}
+
+function foundAt(directive: Directive): Found {
+  const { source, statement } = directive;
+  return { value: joinedArguments(directive), file: source.path, line: source.lineAt(statement.start) };
+}

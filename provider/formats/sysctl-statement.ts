@@ -1,0 +1,131 @@
+/**
+ * The lines of a sysctl file that concern one key. The grammar is that of sysctl.d(5), sysctl.conf(5) and of what procps
+ * 4.0 and systemd 252 were seen to do: one statement a line, no continuation, `#` or `;` as a line's first character for a
+ * comment, `/` or `.` between the parts of a name (the first one found tells which), a leading `-` to ignore failure.
+ */
+import { posix } from "node:path";
+import { FormatError } from "./format";
+import { isPattern, pathMatcher } from "./nginx-glob";
+
+/** A line that sets the key by name or by a pattern, or excludes it from patterns. */
+export interface Statement {
+  readonly kind: "assignment" | "pattern" | "exclusion";
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** Where its line begins. */
+  readonly start: number;
+  /** "" for an exclusion. */
+  readonly value: string;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** systemd gives up a file at a longer line, in bytes. */
+const LONGEST_LINE = 1024 * 1024;
+
+/** A line end for systemd or a blank for procps, and not the same to the other; a CR before LF is harmless. */
+const ODD = /[\0\v\f]|\r(?!\n|$)/;
+
+/** The kernel takes the number and leaves what follows a blank: `512 # raised` is 512. */
+const REMARK = /^(-?[0-9]+)[ \t]+[#;].*$/s;
+
+/**
+ * The statements about `key` (`net.core.somaxconn`) in file order.
+ * @throws FormatError at a line about the key that procps and systemd read differently.
+ */
+export function statementsOf(file: string, text: string, key: string): Statement[] {
+  const path = slashed(key);
+  const odd = ODD.test(text);
+  const statements: Statement[] = [];
+  let number = 0;
+  for (let start = 0; start < text.length; ) {
+    number++;
+    const feed = text.indexOf("\n", start);
+    const line = text.slice(start, feed === -1 ? text.length : feed);
+    if (odd) refuseOdd(file, number, line, key);
+    const statement = statementIn(line, path);
+    if (statement === "doubtful") {
+      throw new FormatError(
+        file,
+        number,
+        `${key} in a spelling that sysctl and systemd-sysctl take differently; ${PLAIN}`,
+      );
+    }
+    if (line.length > LONGEST_LINE) {
+      throw new FormatError(file, number, "a line of more than 1 MiB, at which systemd-sysctl stops; shorten it");
+    }
+    if (statement) statements.push(placed(statement, file, number, start));
+    start += line.length + 1;
+  }
+  return statements;
+}
+
+const PLAIN = "use its dotted name, no blank or second dash behind a dash";
+
+/** A statement with its places in its line. */
+type Parsed = Pick<Statement, "kind" | "value" | "valueStart">;
+
+function placed({ kind, value, valueStart }: Parsed, file: string, line: number, start: number): Statement {
+  const at = start + valueStart;
+  return { kind, file, line, start, value, valueStart: at, valueEnd: at + value.length };
+}
+
+/** Refuses a line with odd characters if one of the two readers finds the key in it. */
+function refuseOdd(file: string, number: number, line: string, key: string): void {
+  if (!ODD.test(line)) return;
+  const views = [line.replace(/[\0\v\f\r]/g, " "), ...line.split(/[\0\r]/)];
+  if (views.every((view) => statementIn(view, slashed(key)) === undefined)) return;
+  const problem = `${key} in a line with a control character, which sysctl and systemd-sysctl take differently`;
+  throw new FormatError(file, number, `${problem}; remove that character`);
+}
+
+function statementIn(line: string, path: string): Parsed | "doubtful" | undefined {
+  const begin = behindBlanks(line, 0);
+  const first = line[begin];
+  if (first === undefined || first === "#" || first === ";") return undefined;
+  const equals = line.indexOf("=", begin);
+  if (equals === -1 && first !== "-") return undefined;
+  const nameStart = first === "-" ? begin + 1 : begin;
+  const name = line.slice(nameStart, beforeBlanks(line, nameStart, equals === -1 ? line.length : equals));
+  const kind = meaning(name, path);
+  if (!kind || kind === "doubtful") return kind;
+  // An exclusion of a pattern does nothing in procps, and undoes that very pattern in systemd.
+  if (equals === -1) return kind === "pattern" ? "doubtful" : { kind: "exclusion", value: "", valueStart: line.length };
+  const valueStart = behindBlanks(line, equals + 1);
+  const value = line.slice(valueStart, beforeBlanks(line, valueStart, line.length)).replace(REMARK, "$1");
+  return { kind, value, valueStart };
+}
+
+/** What a name is to the key's path; doubtful is one that only some readers would take for it. */
+function meaning(name: string, path: string): "assignment" | "pattern" | "doubtful" | undefined {
+  const written = slashed(name);
+  if (written === path) return "assignment";
+  const normal = posix.normalize(`/${slashed(name.replace(/^[- \t]+/, ""))}`).slice(1);
+  if (!isPattern(normal)) return normal === path ? "doubtful" : undefined;
+  if (!pathMatcher(normal)(path)) return undefined;
+  return normal === written ? "pattern" : "doubtful";
+}
+
+/** A name as a path below /proc/sys: where its first separator is a dot, dots and slashes change places. */
+function slashed(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  return first === "." ? name.replace(/[./]/g, (separator) => (separator === "." ? "/" : ".")) : name;
+}
+
+function behindBlanks(line: string, from: number): number {
+  let at = from;
+  while (at < line.length && isBlank(line.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Where the blanks that end at `end` begin. */
+function beforeBlanks(line: string, from: number, end: number): number {
+  let at = end;
+  while (at > from && isBlank(line.charCodeAt(at - 1))) at--;
+  return at;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d;
+}

@@ -1,0 +1,213 @@
+/**
+ * Pulumi's dynamic-provider protocol for every resource of this package. A resource is its definition; this is the one
+ * engine: arguments → settings → plan → transaction → outputs.
+ */
+import { randomBytes } from "node:crypto";
+import type { Server } from "../converge/observation";
+import { type Claim, fileValue, folderStands, ownershipProblems, RefusedError, standing } from "../converge/plan";
+import { ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
+import type { Target } from "../converge/target";
+import type { Arguments, Definition, Settings } from "../resources/definition";
+import { WAPTSERVER_INI } from "../resources/definition";
+import type { Connection } from "../ssh/connection";
+import { checkProperties, differing, type Properties, rememberedBefore, type Stored, storedArguments, storedIn, typed } from "./inputs";
+import { InitFailedError, UnreadableError } from "./init-failed";
+import { UNKNOWN } from "./unknown";
+
+interface Failure {
+  readonly property: string;
+  readonly reason: string;
+}
+
+/** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
+export interface Surroundings {
+  connect(connection: Connection): Promise<Remote>;
+  say(line: string): void;
+}
+
+export class Provider {
+  private readonly queues = new Map<string, ServerQueue>();
+  private readonly said = new Set<string>();
+
+  constructor(private readonly surroundings: Surroundings) {}
+
+  /** Checks arguments; for a new resource also what its server says, and `before` is taken from there. */
+  async check(definition: Definition, olds: Properties, news: Properties): Promise<{ inputs: Properties; failures: Failure[] }> {
+    const checked = checkProperties(definition, news);
+    if (checked.problems) return { inputs: news, failures: [...checked.problems] };
+    const { stack, name, before, unset } = { ...storedIn(news), before: olds.before, unset: olds.unset };
+    const given = Object.fromEntries([...checked.unknown].map((one) => [one, UNKNOWN]));
+    const settings = Object.keys(checked.settings).length > 0 ? checked.settings : UNKNOWN;
+    const inputs: Properties = { ...defined(checked.args), ...given, stack, name, settings };
+    if (olds.settings !== undefined) return { inputs: { ...inputs, ...defined({ before, unset }) }, failures: [] };
+    if (checked.unknown.size > 0) return { inputs: { ...inputs, before: UNKNOWN }, failures: [] };
+    return this.firstCheck(definition, checked.args, checked.settings, inputs);
+  }
+
+  private async firstCheck(definition: Definition, args: Arguments, settings: Settings, inputs: Properties) {
+    try {
+      const server = await this.observe(definition, args, String(inputs.stack));
+      const target = definition.target(settings, server, args);
+      const owner = { stack: String(inputs.stack), id: "" };
+      const failures = [...ownershipProblems(server.record, owner, target), ...(target.problems ?? [])];
+      for (const warning of target.warnings ?? []) this.say(args, warning);
+      return { inputs: { ...inputs, ...beforeOf(target, server) }, failures };
+    } catch (error) {
+      return { inputs, failures: [{ property: "connection", reason: messageOf(error) }] };
+    }
+  }
+
+  /** No server is asked: what it says is in the old properties since the refresh. */
+  diff(olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+    const names = differing(olds, news);
+    // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
+    return { changes: names.length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
+  }
+
+  async create(definition: Definition, inputs: Properties): Promise<{ id: string; outs: Properties }> {
+    const { host } = storedArguments(definition, inputs).args.connection ?? {};
+    const id = `${host}/${definition.type}/${randomBytes(6).toString("hex")}`;
+    return { id, outs: await this.apply(definition, id, inputs, true) };
+  }
+
+  async update(definition: Definition, id: string, news: Properties): Promise<{ outs: Properties }> {
+    return { outs: await this.apply(definition, id, news, false) };
+  }
+
+  /** The server's own values, in `settings`, and what it still runs with an old value, in `pending`. */
+  async read(definition: Definition, id: string, props: Properties): Promise<{ id: string; props: Properties; inputs: Properties }> {
+    const stored = storedIn(props);
+    try {
+      const { args, settings } = storedArguments(definition, props);
+      const server = await this.observe(definition, args, stored.stack);
+      const target = definition.target(settings, server, args);
+      if (target.places.length === 0) throw new RefusedError(target.problems ?? []);
+      const found = { ...props, settings: observedSettings(target), pending: pendingOf(target, server) };
+      const inputs = defined({ ...found, pending: found.pending.length > 0 ? found.pending : undefined });
+      return { id, props: { ...inputs }, inputs };
+    } catch (error) {
+      throw new UnreadableError(id, props, `${stored.name}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Puts back what stood there before, where the value is still ours. */
+  async delete(definition: Definition, id: string, props: Properties): Promise<void> {
+    const stored = storedIn(props);
+    const { args, settings } = storedArguments(definition, props);
+    const { queue, scope } = await this.queue(definition, args, stored.stack);
+    const { notes } = await queue.converge(scope, (server) => {
+      const target = definition.target(settings, server, args);
+      if (target.places.length === 0) throw new RefusedError(target.problems ?? []);
+      return { owner: ownerOf(stored, definition, id), target, mode: "restore", before: rememberedBefore(stored) };
+    });
+    for (const note of notes) this.say(args, note);
+  }
+
+  private async apply(definition: Definition, id: string, inputs: Properties, isNew: boolean): Promise<Properties> {
+    const stored = storedIn(inputs);
+    const { args, settings } = storedArguments(definition, inputs);
+    const { queue, scope } = await this.queue(definition, args, stored.stack);
+    const claimant = (server: Server): Claim => ({
+      owner: ownerOf(stored, definition, id),
+      target: definition.target(settings, server, args),
+      mode: "apply",
+    });
+    try {
+      const { before, notes } = await queue.converge(scope, claimant);
+      for (const note of [...notes, ...(claimant(before).target.warnings ?? [])]) this.say(args, note);
+      const first = stored.before ? {} : beforeOf(claimant(before).target, before);
+      return { ...defined(inputs), ...first, settings };
+    } catch (error) {
+      // A new resource of which the server may have a part is kept in the state, so that the next run goes on with it.
+      if (isNew && error instanceof ConvergeError && error.uncertain) throw new InitFailedError(id, inputs, messageOf(error));
+      throw error;
+    }
+  }
+
+  private async observe(definition: Definition, args: Arguments, stack: string): Promise<Server> {
+    const { queue, scope } = await this.queue(definition, args, stack);
+    const server = await queue.observe(scope);
+    if (scope.root === "" && server.user.id !== 0) {
+      throw new Error(`logged in as ${server.user.name}, who is not root: give connection.sudo: true, or connect as root`);
+    }
+    return server;
+  }
+
+  private async queue(definition: Definition, args: Arguments, stack: string): Promise<{ queue: ServerQueue; scope: Scope }> {
+    const connection = args.connection as Connection;
+    const remote = await this.surroundings.connect(connection);
+    const scope = scopeOf(definition, args);
+    const key = `${remote.key} ${scope.root}`;
+    const queue = this.queues.get(key) ?? new ServerQueue(() => this.surroundings.connect(connection), `the stack ${stack}`);
+    this.queues.set(key, queue);
+    return { queue, scope };
+  }
+
+  private say(args: Arguments, text: string): void {
+    const line = `pulumi-wapt: ${args.connection?.host}: ${text}`;
+    if (!this.said.has(line)) this.surroundings.say(line);
+    this.said.add(line);
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function ownerOf(stored: Stored, definition: Definition, id: string) {
+  return { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
+}
+
+function scopeOf(definition: Definition, args: Arguments): Scope {
+  return {
+    root: args.root === undefined || args.root === "/" ? "" : args.root,
+    nginx: args.nginxConf ?? "",
+    postgresql: args.postgresqlConf ?? "",
+    waptserver: args.waptserverIni ?? WAPTSERVER_INI,
+    folders: definition.folders?.(args as never) ?? [],
+  };
+}
+
+const defined = (bag: object): Properties => Object.fromEntries(Object.entries(bag).filter(([, value]) => value !== undefined));
+
+/** A server of another name, or another root: another resource. */
+function elsewhere(olds: Properties, news: Properties): string[] {
+  const host = (bag: Properties) => (bag.connection as Connection | undefined)?.host;
+  const moved = news.connection !== UNKNOWN && host(news) !== UNKNOWN && host(olds) !== host(news);
+  return [...(moved ? ["connection"] : []), ...((olds.root ?? "/") !== (news.root ?? "/") ? ["root"] : [])];
+}
+
+/** What stood there first: as the record remembers it, else as it stands. */
+function beforeOf(target: Target, server: Server): { before: Settings; unset: string[] } {
+  const before: Record<string, number | string> = {};
+  const unset: string[] = [];
+  for (const place of target.places) {
+    const entry = server.record[place.id];
+    const file = entry ? entry.before : fileValue(place);
+    const value = file ?? (entry ? entry.running : place.running);
+    if (file === null) unset.push(place.id);
+    if (value !== undefined) before[place.id] = typed(value);
+  }
+  return { before, unset };
+}
+
+/** Each setting's value on the server: the first one that differs where several places hold it; none where one has none. */
+function observedSettings(target: Target): Settings {
+  const values: Record<string, number | string> = {};
+  const missing = new Set<string>();
+  for (const place of target.places) {
+    const value = standing(place);
+    if (value === undefined) missing.add(place.setting);
+    else if (values[place.setting] === undefined || value !== place.value) values[place.setting] = typed(value);
+  }
+  return Object.fromEntries(Object.entries(values).filter(([setting]) => !missing.has(setting)));
+}
+
+function pendingOf(target: Target, server: Server): string[] {
+  const pending = new Set((target.needs ?? []).map((need) => need.what));
+  if (target.folder && !folderStands(server, target.folder)) {
+    pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
+  }
+  const names = target.places.flatMap((place) => place.actions(place.value).map((action) => action.name));
+  for (const name of server.journal.pending) if ((names as string[]).includes(name)) pending.add(name);
+  if (names.includes("wapt restart")) for (const unit of server.journal.stopped) pending.add(`start ${unit}`);
+  return [...pending];
+}

@@ -1,0 +1,48 @@
+/**
+ * What the serialized providers in users' states import by name: `pulumi-wapt/runtime`. Its path and the signatures
+ * of its functions stay as they are; new code reads old state.
+ */
+import type { Properties } from "./pulumi/inputs";
+import { Provider } from "./pulumi/provider";
+import { definitions } from "./resources";
+import type { Definition } from "./resources/definition";
+import type { Credentials } from "./ssh/connection";
+import { open } from "./ssh/session";
+
+let credentials: Credentials = {};
+
+const provider = new Provider({
+  connect: (connection) => open(connection, credentials),
+  say: (line) => console.log(line),
+});
+
+function definitionOf(type: string): Definition {
+  const definition = definitions.find((one) => one.type === type);
+  if (!definition) {
+    throw new Error(`this version of pulumi-wapt has no resource ${type}: upgrade the package, then repeat`);
+  }
+  return definition;
+}
+
+/** The stack's configuration: secrets come from there and never enter a resource. */
+export function configure(get: (key: string) => string | undefined): void {
+  credentials = {
+    password: get("pulumi-wapt:sshPassword"),
+    privateKey: get("pulumi-wapt:sshPrivateKey"),
+    privateKeyPassword: get("pulumi-wapt:sshPrivateKeyPassword"),
+    sudoPassword: get("pulumi-wapt:sudoPassword"),
+  };
+}
+
+export const check = (type: string, olds: Properties, news: Properties) => provider.check(definitionOf(type), olds, news);
+
+export const diff = (_type: string, _id: string, olds: Properties, news: Properties) => provider.diff(olds, news);
+
+export const create = (type: string, inputs: Properties) => provider.create(definitionOf(type), inputs);
+
+export const update = (type: string, id: string, _olds: Properties, news: Properties) =>
+  provider.update(definitionOf(type), id, news);
+
+export const read = (type: string, id: string, props: Properties) => provider.read(definitionOf(type), id, props);
+
+export const remove = (type: string, id: string, props: Properties) => provider.delete(definitionOf(type), id, props);

@@ -1,0 +1,111 @@
+import { z } from "zod";
+
+/** The fields that hold secrets, in a connection and in its `proxy`. */
+export const secretFields = ["password", "privateKey", "privateKeyPassword", "sudoPassword"] as const;
+
+const oneLine = (what: string) =>
+  z.string({ error: `${what} is text` }).refine((text) => !/[\u0000\n\r]/.test(text), { error: `${what} is one line` });
+
+const host = z
+  .string({ error: "give connection.host, the name or address of the server" })
+  .min(1, { error: "give connection.host, the name or address of the server" })
+  .refine((name) => !name.includes("@"), { error: "connection.host is only a host: give the user as connection.user" })
+  .refine((name) => !/^[^:]+:[0-9]+$/.test(name), {
+    error: "connection.host is only a host: give the port as connection.port",
+  })
+  .refine((name) => /^[^\s-][^\s]*$/.test(name), {
+    error: "connection.host has no blanks and does not begin with a hyphen",
+  });
+
+const file = z.string().min(1, { error: "connection.knownHosts names a file, or several" });
+
+const fields = {
+  /** The name or address of the server, or a `Host` of the ssh configuration. */
+  host,
+  /** Default: the ssh configuration's `Port`, else 22. */
+  port: z
+    .number({ error: "a port is a number from 1 to 65535" })
+    .int({ error: "a port is a number from 1 to 65535" })
+    .min(1, { error: "a port is a number from 1 to 65535" })
+    .max(65535, { error: "a port is a number from 1 to 65535" })
+    .optional(),
+  /** Default: the ssh configuration's `User`, else root. */
+  user: oneLine("connection.user").min(1, { error: "connection.user is empty: leave it out for root" }).optional(),
+  /** The password to log in with. */
+  password: oneLine("connection.password").optional(),
+  /** The contents (not the name) of a private key: OpenSSH, PKCS#1, SEC 1, PKCS#8 or PuTTY. */
+  privateKey: z.string().optional(),
+  /** The passphrase of an encrypted private key: of `privateKey` and of key files. */
+  privateKeyPassword: z.string().optional(),
+  /** Default: the ssh configuration's `IdentityAgent`, else `SSH_AUTH_SOCK`. */
+  agentSocketPath: z.string().optional(),
+  /** The server's public key, as in authorized_keys or its base64 part alone. It takes the place of known_hosts. */
+  hostKey: z.string().optional(),
+  /**
+   * How the server's key is verified: against known_hosts (`strict`, the default), so too but a server never seen is
+   * written there (`accept-new`), or not at all (`off`).
+   */
+  hostKeyChecking: z
+    .enum(["strict", "accept-new", "off"], { error: 'hostKeyChecking is "strict", "accept-new" or "off"' })
+    .optional(),
+  /** The known_hosts files to use, by name. Default: the ssh configuration's, else ~/.ssh/known_hosts and the system's. */
+  knownHosts: z.union([file, z.array(file)]).optional(),
+  /** Attempts to connect before giving up; -1 for no limit. A refused login is never tried again. Default: 3. */
+  dialErrorLimit: z
+    .number()
+    .int({ error: "dialErrorLimit is a whole number, or -1 for no limit" })
+    .min(-1, { error: "dialErrorLimit is a whole number, or -1 for no limit" })
+    .optional(),
+  /**
+   * Seconds that each attempt may take to connect, to exchange keys and to log in, each; 0 for no limit of ours.
+   * Default: the ssh configuration's `ConnectTimeout`, else 15.
+   */
+  perDialTimeout: z
+    .number()
+    .min(0, { error: "perDialTimeout is a number of seconds, or 0 for no limit" })
+    .max(86_400, { error: "perDialTimeout is at most 86400 seconds" })
+    .optional(),
+  /** Become root through sudo after logging in. Default: false. */
+  sudo: z.boolean().optional(),
+  /** The password for sudo, if it asks for one. Default: `password`. */
+  sudoPassword: oneLine("connection.sudoPassword").optional(),
+};
+
+/** A sentence in place of zod's own for a field that does not exist; the value is not shown. */
+const unknownField = (known: readonly string[]) => (issue: { code?: string; keys?: string[] }) =>
+  issue.code === "unrecognized_keys"
+    ? `${(issue.keys ?? []).join(", ")}: no such field of a connection; it has ${known.join(", ")}`
+    : undefined;
+
+const proxy = z.strictObject(fields, { error: unknownField(Object.keys(fields)) });
+
+/**
+ * A connection whose values are all known: the fields of @pulumi/command's `remote.ConnectionArgs`, and those of
+ * verification and sudo.
+ */
+export const connectionSchema = z
+  .strictObject({ ...fields, proxy: proxy.optional() }, { error: unknownField([...Object.keys(fields), "proxy"]) })
+  .refine((connection) => connection.sudoPassword === undefined || connection.sudo !== undefined, {
+    error: "sudoPassword is given, but not sudo: add sudo: true",
+    path: ["sudo"],
+  });
+
+export type Connection = z.infer<typeof connectionSchema>;
+
+/** What to log in with when the connection's own arguments don't say, or are refused: from the stack's configuration. */
+export interface Credentials {
+  readonly password?: string | undefined;
+  readonly privateKey?: string | undefined;
+  readonly privateKeyPassword?: string | undefined;
+  readonly sudoPassword?: string | undefined;
+}
+
+/** The credentials in the environment (PULUMI_WAPT_SSH_… and PULUMI_WAPT_SUDO_PASSWORD); an empty variable is none. */
+export function environmentCredentials(environment: NodeJS.ProcessEnv = process.env): Credentials {
+  return {
+    password: environment.PULUMI_WAPT_SSH_PASSWORD || undefined,
+    privateKey: environment.PULUMI_WAPT_SSH_PRIVATE_KEY || undefined,
+    privateKeyPassword: environment.PULUMI_WAPT_SSH_PRIVATE_KEY_PASSWORD || undefined,
+    sudoPassword: environment.PULUMI_WAPT_SUDO_PASSWORD || undefined,
+  };
+}

@@ -1,0 +1,50 @@
+/** What every edit of a format must keep, whatever the file. */
+import assert from "node:assert/strict";
+import { type Format, FormatError, type Tree, type Wanted } from "../../provider/formats/format";
+
+/** The result; undefined when the format refuses the file. Anything thrown but a FormatError goes on. */
+export function orRefused<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (thrown) {
+    if (thrown instanceof FormatError) return undefined;
+    throw thrown;
+  }
+}
+
+export function edited(format: Format, tree: Tree, wanted: Wanted): Tree {
+  return { ...tree, files: new Map([...tree.files, ...format.edit(tree, wanted)]) };
+}
+
+export function values(format: Format, tree: Tree, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(format.read(tree, keys)).map(([key, found]) => [key, found.value]));
+}
+
+/** A setting's value is read back as wanted, a second edit changes nothing, and only files that changed are returned. */
+export function assertEdits(format: Format, tree: Tree, wanted: Wanted): Tree {
+  const result = format.edit(tree, wanted);
+  for (const [file, text] of result) assert.notEqual(text, tree.files.get(file), `${file} is returned unchanged`);
+  const after = edited(format, tree, wanted);
+  for (const [key, value] of Object.entries(wanted)) {
+    if (value !== null) assert.equal(values(format, after, [key])[key], value, key);
+  }
+  assert.deepEqual(format.edit(after, wanted), new Map(), "a second edit changes something");
+  return after;
+}
+
+/** Puts back what stood there before, null for what no file set, and expects the original bytes. */
+export function assertRestores(format: Format, tree: Tree, wanted: Wanted): void {
+  const before = values(format, tree, Object.keys(wanted));
+  const restored = Object.fromEntries(Object.keys(wanted).map((key) => [key, before[key] ?? null]));
+  assert.deepEqual(edited(format, edited(format, tree, wanted), restored).files, tree.files);
+}
+
+/** How many milliseconds the edit takes, the fastest of three. */
+export function milliseconds(format: Format, tree: Tree, wanted: Wanted): number {
+  const times = [1, 2, 3].map(() => {
+    const start = performance.now();
+    format.edit(tree, wanted);
+    return performance.now() - start;
+  });
+  return Math.min(...times);
+}

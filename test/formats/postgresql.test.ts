@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { FormatError, type Tree } from "../../provider/formats/format";
+import { commandLineSetting, postgresql } from "../../provider/formats/postgresql";
+import { testCorpus } from "./line-corpus";
+import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "./lossless";
+import { KEY, plainFile, quotedSpelling, ROOT, textOf, wantedValue, wholeTree } from "./postgresql-arbitrary";
+
+const treeOf = (text: string): Tree => ({ root: ROOT, files: new Map([[ROOT, text]]) });
+
+describe("postgresql.conf: corpus", () => testCorpus(postgresql, join(__dirname, "corpus/postgresql"), ROOT));
+
+describe("postgresql.conf: properties", () => {
+  test("an edit in place changes the last value's bytes and no others", () => {
+    const settingFile = plainFile.filter(({ lines }) => lines.some((line) => line.spelling !== undefined));
+    fc.assert(
+      fc.property(settingFile, wantedValue, ({ lines, end, isTerminated }, value) => {
+        const tree = treeOf(textOf(lines, end, isTerminated ? end : ""));
+        const last = lines.findLastIndex((line) => line.spelling !== undefined);
+        const spelling = lines[last]!.spelling!;
+        const isSet = spelling === value || spelling === `'${value}'`;
+        const quoted = spelling.startsWith("'") ? `'${value}'` : value;
+        const expected = lines.with(last, { ...lines[last]!, spelling: isSet ? spelling : quoted });
+        const after = edited(postgresql, tree, { [KEY]: value });
+        assert.equal(after.files.get(ROOT), textOf(expected, end, isTerminated ? end : ""));
+      }),
+    );
+  });
+
+  test("an insertion adds one line, and nothing else", () => {
+    const unsetFile = plainFile.map((file) => ({
+      ...file,
+      lines: file.lines.filter((line) => line.spelling === undefined),
+    }));
+    fc.assert(
+      fc.property(unsetFile, wantedValue, ({ lines, end, isTerminated }, value) => {
+        const text = textOf(lines, end, isTerminated ? end : "");
+        const after = edited(postgresql, treeOf(text), { [KEY]: value }).files.get(ROOT)!;
+        const line = after.split("\n").findIndex((line) => line.replace(/\r$/, "") === `${KEY} = ${value}`);
+        assert.notEqual(line, -1);
+        const rest = after.split("\n").toSpliced(line, 1).join("\n");
+        assert.ok([text, `${text}\n`, `${text}\r\n`, `${text}\r`].includes(rest), JSON.stringify([text, after]));
+      }),
+    );
+  });
+
+  test("a value set and then restored leaves the original bytes, an inserted one then removed too", () => {
+    fc.assert(
+      fc.property(plainFile, wantedValue, ({ lines, end, isTerminated }, value) => {
+        const tree = treeOf(textOf(lines, end, isTerminated ? end : ""));
+        assertRestores(postgresql, tree, { [KEY]: value });
+        const names = lines.filter((line) => line.spelling === undefined);
+        const unset = treeOf(textOf(names, end, isTerminated ? end : ""));
+        assertRestores(postgresql, unset, { [KEY]: value, superuser_reserved_connections: "5" });
+      }),
+    );
+  });
+
+  test("trees with includes: read back, a second edit does nothing, null leaves no assignment", () => {
+    let edits = 0;
+    fc.assert(
+      fc.property(wholeTree, wantedValue, (tree, value) => {
+        if (orRefused(() => postgresql.edit(tree, { [KEY]: value, port: null })) === undefined) return;
+        edits++;
+        assertEdits(postgresql, tree, { [KEY]: value });
+        const removed = assertEdits(postgresql, tree, { [KEY]: null, port: null });
+        assert.deepEqual(values(postgresql, removed, [KEY, "port"]), {});
+      }),
+      { numRuns: 300 },
+    );
+    assert.ok(edits > 50, `only ${edits} trees were edited`);
+  });
+
+  test("any value of a quoted string can be written and read back", () => {
+    fc.assert(
+      fc.property(
+        quotedSpelling,
+        fc.string({ unit: fc.integer({ min: 1, max: 255 }).map((byte) => String.fromCharCode(byte)) }),
+        (spelling, value) => {
+          assertEdits(postgresql, treeOf(`cluster_name = ${spelling}\n`), { cluster_name: value });
+          assertEdits(postgresql, treeOf("cluster_name = x # note\n"), { cluster_name: value });
+        },
+      ),
+    );
+  });
+
+  test("arbitrary bytes are edited or refused with a FormatError", () => {
+    const byte = fc.oneof(
+      fc.constantFrom("\n", "'", "\\", "=", " ", "max_connections", "include", "#", "\0"),
+      fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+    );
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 30 }), wantedValue, (parts, value) => {
+        const tree = treeOf(parts.join(""));
+        if (orRefused(() => postgresql.read(tree, [KEY])) === undefined) return;
+        assertEdits(postgresql, tree, { [KEY]: value });
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe("postgresql.conf: single rules", () => {
+  test("keys are read as the caller spells them", () => {
+    const found = postgresql.read(treeOf("a.B = 1\nPORT=5433\n"), ["Port", "A.b", "toString", "__proto__"]);
+    assert.deepEqual(found, {
+      Port: { value: "5433", file: ROOT, line: 2 },
+      "A.b": { value: "1", file: ROOT, line: 1 },
+    });
+  });
+
+  test("a name or a value that can't be written is refused", () => {
+    for (const [key, value] of [
+      ["include", "x"],
+      ["a b", "1"],
+      ["a.b.c", "1"],
+      ["", "1"],
+      ["port", "a\0b"],
+      ["port", "\u20ac"],
+    ]) {
+      assert.throws(() => postgresql.edit(treeOf(""), { [key!]: value! }), FormatError, JSON.stringify([key, value]));
+    }
+  });
+
+  test("a root file that does not exist is refused", () => {
+    const tree: Tree = { root: ROOT, files: new Map() };
+    const message = `${ROOT}:1: this file does not exist, and PostgreSQL does not start without it`;
+    assert.throws(() => postgresql.read(tree, [KEY]), { name: "FormatError", message });
+    assert.throws(() => postgresql.edit(tree, { [KEY]: "1" }), { name: "FormatError", message });
+  });
+
+  test("null is refused where postgresql.auto.conf sets the value", () => {
+    const tree: Tree = {
+      root: ROOT,
+      files: new Map([
+        [ROOT, ""],
+        ["/d/postgresql.auto.conf", "max_connections = 9\n"],
+      ]),
+      after: ["/d/postgresql.auto.conf"],
+    };
+    assert.throws(
+      () => postgresql.edit(tree, { [KEY]: null }),
+      /^FormatError: \/d\/postgresql\.auto\.conf:1: .*ALTER SYSTEM RESET max_connections$/,
+    );
+  });
+
+  test("a file that is included a million times is read once", () => {
+    const levels = Array.from({ length: 10 }, (_, level): [string, string] => {
+      return [
+        `${ROOT.slice(0, -15)}${level}.conf`,
+        level < 9 ? `include '${level + 1}.conf'\n`.repeat(10) : "max_connections = 7\n",
+      ];
+    });
+    const tree: Tree = { root: ROOT, files: new Map([[ROOT, "include '0.conf'\n"], ...levels]) };
+    assert.equal(values(postgresql, tree, [KEY])[KEY], "7");
+  });
+
+  test("ten megabytes are edited in linear time", () => {
+    const line = "shared_preload_libraries = 'pg_stat_statements, auto_explain'\t# (change requires restart)\n";
+    const small = treeOf(line.repeat(11_500));
+    const large = treeOf(line.repeat(115_000));
+    milliseconds(postgresql, small, { [KEY]: "625" });
+    const [one, ten] = [
+      milliseconds(postgresql, small, { [KEY]: "625" }),
+      milliseconds(postgresql, large, { [KEY]: "625" }),
+    ];
+    assert.ok(ten < 2000 && ten < 40 * one + 200, `${one} ms for 1 MB, ${ten} ms for 10 MB`);
+  });
+
+  test("long runs of one byte neither overflow nor slow down", () => {
+    for (const byte of [" ", "'", "\\", "9", "a", ".", "#", "=", "\r", "\xff"]) {
+      for (const prefix of ["", "max_connections = ", "max_connections = '"]) {
+        orRefused(() => postgresql.edit(treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
+      }
+    }
+  });
+});
+
+describe("PostgreSQL's command line", () => {
+  const cases: [string[], string | undefined][] = [
+    [["/usr/lib/postgresql/15/bin/postgres", "-D", "/d", "-c", "config_file=/e/postgresql.conf"], undefined],
+    [["postgres", "-c", "max_connections=200"], "200"],
+    [["postgres", "-cmax_connections=200"], "200"],
+    [["postgres", "--max-connections=200"], "200"],
+    [["postgres", "--MAX_connections=200"], "200"],
+    [["postgres", "-N", "300"], "300"],
+    [["postgres", "-iFN300"], "300"],
+    [["postgres", "-N", "300", "-c", "max-connections=400"], "400"],
+    [["postgres", "--max-connections=400", "-N300"], "300"],
+    [["-c", "max_connections=200"], "200"],
+    [["postgres", "-D", "-Nfolder", "-p", "5432"], undefined],
+    [["postgres", "-c", "cluster_name=max_connections=5"], undefined],
+    [["postgres", "-c", "max_connections"], undefined],
+    [["postgres", "-c"], undefined],
+    [["postgres", "--", "-N", "5"], undefined],
+    [[], undefined],
+  ];
+  for (const [argv, expected] of cases) {
+    test(argv.join(" ") || "none", () => assert.equal(commandLineSetting(argv, "Max_Connections"), expected));
+  }
+
+  test("short options of other settings", () => {
+    assert.equal(commandLineSetting(["postgres", "-p5433", "-B", "1GB"], "port"), "5433");
+    assert.equal(commandLineSetting(["postgres", "-p5433", "-B", "1GB"], "shared_buffers"), "1GB");
+  });
+});

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import type { Properties } from "../../provider/pulumi/inputs";
+import { Provider } from "../../provider/pulumi/provider";
+import { UNKNOWN } from "../../provider/pulumi/unknown";
+import { definitions } from "../../provider/resources";
+import { localRemote, snapshot, untunedServer } from "../local-remote";
+
+const definition = (type: string) => definitions.find((one) => one.type === type)!;
+
+/** Pulumi's calls for one resource, in the order of the engine. */
+class Engine {
+  id = "";
+  inputs: Properties = {};
+  outputs: Properties = {};
+
+  constructor(
+    readonly provider: Provider,
+    readonly type: string,
+    readonly name: string = type,
+  ) {}
+
+  async preview(args: Properties) {
+    const news = { __provider: "p", stack: "org/wapt/paris", name: this.name, settings: undefined, ...args };
+    const checked = await this.provider.check(definition(this.type), this.inputs, news);
+    assert.deepEqual(checked.failures, []);
+    const diff = this.id ? this.provider.diff(this.outputs, checked.inputs) : undefined;
+    return { inputs: checked.inputs, unchanged: diff?.changes === false, replaces: diff?.replaces ?? [] };
+  }
+
+  async up(args: Properties) {
+    const { inputs, unchanged } = await this.preview(args);
+    this.inputs = inputs;
+    if (unchanged) return;
+    if (this.id) {
+      this.outputs = (await this.provider.update(definition(this.type), this.id, inputs)).outs;
+    } else {
+      const created = await this.provider.create(definition(this.type), inputs);
+      [this.id, this.outputs] = [created.id, created.outs];
+    }
+  }
+
+  async refresh() {
+    const read = await this.provider.read(definition(this.type), this.id, this.outputs);
+    [this.inputs, this.outputs] = [read.inputs, read.props];
+  }
+
+  destroy() {
+    return this.provider.delete(definition(this.type), this.id, this.outputs);
+  }
+}
+
+function setUp(context: TestContext) {
+  const root = untunedServer(context);
+  const remote = localRemote();
+  const said: string[] = [];
+  const provider = () => new Provider({ connect: async () => remote, say: (line) => said.push(line) });
+  const args = { connection: { host: "wapt.example" }, clients: 2500, root };
+  return { root, remote, said, provider, args };
+}
+
+const argsOf = (type: string, args: Properties): Properties =>
+  type === "ProxyTempPath" ? { ...args, path: "/srv/wapt-uploads", minFree: "1KiB" } : args;
+
+describe("a resource's life", () => {
+  for (const { type } of definitions) {
+    it(`${type}: create, no change, drift, repair, destroy as before`, async (context) => {
+      const { root, remote, provider, args: common } = setUp(context);
+      const args = argsOf(type, common);
+      const untouched = snapshot(root);
+      const engine = new Engine(provider(), type);
+
+      await engine.up(args);
+      const tuned = snapshot(root);
+      assert.notDeepEqual(tuned, untouched);
+
+      await engine.refresh();
+      assert.equal((await engine.preview(args)).unchanged, true);
+      const before = remote.programs.length;
+      await engine.up(args);
+      assert.equal(remote.programs.length, before, "a run without changes asks the server nothing more");
+
+      const again = new Engine(provider(), type);
+      await again.up(args);
+      assert.deepEqual(snapshot(root), tuned, "a server that is right is adopted untouched");
+      await again.refresh();
+      assert.deepEqual(again.outputs.before, engine.outputs.before, "before is what stood there first");
+
+      await again.destroy();
+      assert.deepEqual(snapshot(root), untouched);
+    });
+  }
+
+  it("shows the server's own value in the next preview after a drift, and repairs it alone", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const engine = new Engine(provider(), "NginxTuning");
+    await engine.up(args);
+    const file = join(root, "etc/nginx/nginx.conf");
+    const tuned = readFileSync(file, "latin1");
+    writeFileSync(file, tuned.replace("worker_connections 6250", "worker_connections 512"), "latin1");
+    const later = Object.assign(new Engine(provider(), "NginxTuning"), { id: engine.id, inputs: engine.inputs, outputs: engine.outputs });
+    await later.refresh();
+    assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768 });
+    assert.equal((await later.preview(args)).unchanged, false);
+    await later.up(args);
+    assert.equal(readFileSync(file, "latin1"), tuned);
+  });
+
+  it("leaves on destroy what someone changed since, and says so", async (context) => {
+    const { root, provider, args, said } = setUp(context);
+    const engine = new Engine(provider(), "NginxTuning");
+    await engine.up(args);
+    const file = join(root, "etc/nginx/nginx.conf");
+    writeFileSync(file, readFileSync(file, "latin1").replace("worker_connections 6250", "worker_connections 9999"), "latin1");
+    const later = Object.assign(new Engine(provider(), "NginxTuning"), { id: engine.id, inputs: engine.inputs, outputs: engine.outputs });
+    await later.refresh();
+    await later.destroy();
+    assert.match(readFileSync(file, "latin1"), /worker_connections 9999/);
+    assert.doesNotMatch(readFileSync(file, "latin1"), /worker_rlimit_nofile/);
+    assert.match(said.join("\n"), /worker_connections: someone changed it since/);
+  });
+
+  it("is not restored by the old resource when it was renamed", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const old = new Engine(provider(), "NginxTuning", "old");
+    await old.up(args);
+    const renamed = new Engine(provider(), "NginxTuning", "new");
+    await renamed.up(args);
+    await old.destroy();
+    assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250/);
+    await renamed.destroy();
+    assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 768;/);
+  });
+
+  it("is refused to a second stack, which is told the first one's name", async (context) => {
+    const { provider, args } = setUp(context);
+    await new Engine(provider(), "NginxTuning").up(args);
+    const news = { stack: "org/wapt/lyon", name: "x", ...args };
+    const { failures } = await provider().check(definition("NginxTuning"), {}, news);
+    assert.match(failures[0]?.reason ?? "", /the stack org\/wapt\/paris owns this/);
+  });
+});
+
+describe("a whole server", () => {
+  const types = definitions.map((one) => one.type);
+
+  it("is observed in one round trip and changed in one", async (context) => {
+    const { root, remote, provider, args } = setUp(context);
+    const shared = provider();
+    const first = ["ProxyTempPath", ...types.filter((type) => type !== "ProxyTempPath")];
+    const engines = first.map((type) => new Engine(shared, type));
+    for (const engine of engines) await engine.preview(argsOf(engine.type, args));
+    assert.equal(remote.programs.length, 1);
+    await Promise.all(engines.map((engine) => engine.up(argsOf(engine.type, args))));
+    assert.equal(remote.programs.length, 2);
+    assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250; {3}# as installed/);
+    assert.match(readFileSync(join(root, "etc/postgresql/15/main/postgresql.conf"), "latin1"), /^max_connections = 625\t/m);
+    assert.match(readFileSync(join(root, "opt/wapt/conf/waptserver.ini"), "latin1"), /^db_max_connections = 615$/m);
+    assert.equal(statSync(join(root, "srv/wapt-uploads")).mode & 0o777, 0o700);
+    await Promise.all(engines.map((engine) => engine.refresh()));
+    assert.equal(remote.programs.length, 3);
+  });
+
+  it("fails as a whole: a part that can't be edited leaves every other as it was", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const shared = provider();
+    const engines = ["KernelLimits", "NginxTuning", "WaptServerIni"].map((type) => new Engine(shared, type));
+    for (const engine of engines) await engine.preview(args);
+    appendFileSync(join(root, "etc/nginx/nginx.conf"), "\nevents { }\n");
+    const untouched = snapshot(root);
+    const outcomes = await Promise.allSettled(engines.map((engine) => engine.up(args)));
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status),
+      ["rejected", "rejected", "rejected"],
+    );
+    assert.deepEqual(snapshot(root), untouched);
+  });
+});
+
+describe("check", () => {
+  const provider = new Provider({ connect: () => assert.fail("a server was touched"), say: () => undefined });
+  const refused: [string, string, Properties, RegExp][] = [
+    ["no clients", "NginxTuning", { clients: undefined }, /^clients: give the number of WAPT clients/],
+    ["clients as text", "NginxTuning", { clients: "many" }, /^clients: give the number of WAPT clients/],
+    ["half a client", "NginxTuning", { clients: 0.5 }, /^clients: .*whole number of 1 or more/],
+    ["more than one server carries", "KernelLimits", { clients: 12001 }, /^clients: 12001 .*use 3 servers of 4001 clients each.*allowAbove5000/],
+    ["an override that breaks a link", "NginxTuning", { workerRlimitNofile: 4096 }, /^workerRlimitNofile: .*below 2 × worker_connections 6250/],
+    ["a pool above PostgreSQL", "WaptServerIni", { dbMaxConnections: 623 }, /^dbMaxConnections: the pool of 623 is above max_connections 625/],
+    ["no host", "NginxTuning", { connection: {} }, /^connection\.host: give connection\.host/],
+    ["no connection", "NginxTuning", { connection: undefined }, /^connection: give connection\.host/],
+    ["a relative path", "ProxyTempPath", { path: "srv/uploads" }, /^path: give an absolute path/],
+    ["a size that is none", "ProxyTempPath", { path: "/srv/u", minFree: "much" }, /^minFree: give a size such as/],
+    ["an argument that does not exist", "NginxTuning", { workerConnection: 5 }, /^workerConnection: no such argument of NginxTuning; it takes .*workerConnections/],
+  ];
+  for (const [name, type, args, message] of refused) {
+    it(`refuses ${name} before any connection`, async () => {
+      const news = { connection: { host: "wapt.example" }, clients: 2500, stack: "s", name: "n", ...args };
+      const { failures } = await provider.check(definition(type), {}, news);
+      assert.match(failures.map((failure) => `${failure.property}: ${failure.reason}`).join("\n"), message);
+    });
+  }
+
+  it("accepts values that are not known yet, and asks no server", async () => {
+    for (const unknown of [{ clients: UNKNOWN }, { connection: { host: UNKNOWN } }, { workerConnections: UNKNOWN }]) {
+      const news = { connection: { host: "wapt.example" }, clients: 2500, stack: "s", name: "n", ...unknown };
+      const { inputs, failures } = await provider.check(definition("NginxTuning"), {}, news);
+      assert.deepEqual(failures, []);
+      assert.equal(inputs.before, UNKNOWN);
+    }
+  });
+
+  it("accepts more clients than the guide advises when told to", async () => {
+    const news = { connection: { host: UNKNOWN }, clients: 8000, allowAbove5000: true, stack: "s", name: "n" };
+    const { inputs, failures } = await provider.check(definition("NginxTuning"), {}, news);
+    assert.deepEqual(failures, []);
+    assert.deepEqual(inputs.settings, { worker_connections: 20000, worker_rlimit_nofile: 40000 });
+  });
+});
+
+describe("diff", () => {
+  const provider = new Provider({ connect: () => assert.fail("a server was touched"), say: () => undefined });
+
+  it("replaces a resource whose host or root is another", () => {
+    const olds = { connection: { host: "a" }, settings: {} };
+    assert.deepEqual(provider.diff(olds, { connection: { host: "b" }, settings: {} }).replaces, ["connection"]);
+    assert.deepEqual(provider.diff(olds, { ...olds, root: "/mnt/image" }).replaces, ["root"]);
+    assert.deepEqual(provider.diff(olds, { ...olds, connection: { host: "a", user: "admin" } }).replaces, []);
+  });
+
+  it("sees what a server still runs with an old value", () => {
+    const olds = { connection: { host: "a" }, settings: { max_connections: 625 }, pending: ["postgresql restart"] };
+    assert.equal(provider.diff(olds, { connection: { host: "a" }, settings: { max_connections: 625 } }).changes, undefined);
+  });
+});
