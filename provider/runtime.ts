@@ -34,7 +34,8 @@ export function configure(get: (key: string) => string | undefined): void {
   };
 }
 
-export const check = (type: string, olds: Properties, news: Properties) => provider.check(definitionOf(type), olds, news);
+export const check = (type: string, olds: Properties, news: Properties) =>
+  provider.check(definitionOf(type), olds, news);
 
 export const diff = (_type: string, _id: string, olds: Properties, news: Properties) => provider.diff(olds, news);
 

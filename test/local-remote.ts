@@ -39,7 +39,9 @@ export function localRemote(shell: readonly string[] = ["sh"]): Remote & { progr
 
 /** Every file of a folder with mode and hash, but for what is kept on purpose: the record, the lock and the backups. */
 export function snapshot(root: string): Record<string, string> {
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).map((entry) => join(entry.parentPath, entry.name));
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).map((entry) =>
+    join(entry.parentPath, entry.name),
+  );
   const kept = /^var\/(lib\/pulumi-wapt|backups)/;
   return Object.fromEntries(
     files

@@ -215,7 +215,14 @@ own_folder() { # PATH MODE OWNER
 $made"; else fixed="$fixed${was% *} ${was#* } $1
 "; fi
   chmod "$2" "$1"
-  if [ "$(id -u)" = 0 ] && ! chown "$3" "$1" 2>"$work/errors"; then fail refused "$1: $(reason)"; fi
+  ids=$3
+  # An image has users of its own, which this machine may not know.
+  if [ -n "$root" ]; then ids=$(awk -F: -v user="${3%:*}" '$1 == user { print $3 ":" $4 }' "$root/etc/passwd" 2>/dev/null); fi
+  if [ -z "$ids" ]; then
+    note "$1: $root/etc/passwd has no user ${3%:*}, so the owner was left as it is"
+  elif [ "$(id -u)" = 0 ] && ! chown "$ids" "$1" 2>"$work/errors"; then
+    fail refused "$1: $(reason)"
+  fi
   if [ -z "$root" ] && command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -t httpd_var_lib_t "$1"; fi
 }
 
@@ -265,6 +272,12 @@ set_sysctl() { # KEY VALUE
 }
 
 service() { timeout 150 systemctl "$@" >/dev/null 2>"$work/errors"; }
+
+# systemd refuses a unit that was started often in a short time, which must not keep an undone change down.
+start_unit() { # VERB UNIT
+  systemctl reset-failed "$2" 2>/dev/null
+  service "$1" "$2"
+}
 
 is_running() { systemctl -q is-active "$1" 2>/dev/null; }
 
@@ -332,7 +345,7 @@ stop() { # UNIT...: those that run, to be started again by start
 # shellcheck disable=SC2120 # its arguments come from the appended call
 start() { # the units that stop stopped, and those given, in their order
   for name in "$@" $stopped; do
-    if [ -z "$failed" ] && ! service start "$name"; then fail refused "systemctl start $name: $(reason)"; fi
+    if [ -z "$failed" ] && ! start_unit start "$name"; then fail refused "systemctl start $name: $(reason)"; fi
   done
   # A service that dies of its new settings does so in its first seconds.
   tries=10
@@ -348,7 +361,7 @@ start() { # the units that stop stopped, and those given, in their order
 postgres_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" when it does not matter
   if [ -n "$failed" ]; then return; fi
   if [ -z "$undoing" ]; then postgres_restarted=1 unit=$1 owner=$2 port=$3 data=$4; fi
-  if ! service restart "$1"; then
+  if ! start_unit restart "$1"; then
     fail refused "PostgreSQL did not start: $(reason)"
     return
   fi

@@ -108,7 +108,9 @@ function serverOf(facts: Facts, files: Map<string, string>, root: string): Serve
       configuration: one("nginx.conf"),
       version: one("nginx.version"),
       test: facts.has("nginx.test") ? one("nginx.test").trim() : "ok",
-      workers: (facts.get("worker") ?? []).map((worker) => openFiles(...(worker.split(" ").slice(1) as [string, string]))),
+      workers: (facts.get("worker") ?? []).map((worker) =>
+        openFiles(...(worker.split(" ").slice(1) as [string, string])),
+      ),
     },
     clusters: (facts.get("postgres") ?? []).map((line) => clusterOf(line, one)),
     folders: foldersOf(facts),
@@ -134,7 +136,9 @@ function sysctlOf(facts: Facts): Record<string, string> {
 function unitsOf(facts: Facts): Server["units"] {
   const processes = new Map((facts.get("process") ?? []).map((line) => [line.split(" ")[0], line.split(" ").slice(1)]));
   const blocks = (facts.get("units")?.[0] ?? "").split("\n\n").map((block) => {
-    const pairs = block.split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
+    const pairs = block
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
     return Object.fromEntries(pairs) as Record<string, string>;
   });
   const unit = (name: string): Unit => {
@@ -182,7 +186,10 @@ function foldersOf(facts: Facts): Server["folders"] {
       const path = line.slice(line.indexOf("/"));
       const [mode, owner] = line.split(" ");
       if (mode === "missing") return [path, undefined];
-      return [path, { mode: mode ?? "", owner: owner ?? "", isFolder: line.slice(0, line.indexOf("/")).includes("directory") }];
+      return [
+        path,
+        { mode: mode ?? "", owner: owner ?? "", isFolder: line.slice(0, line.indexOf("/")).includes("directory") },
+      ];
     }),
   );
 }

@@ -81,7 +81,7 @@ export function planOf(server: Server, claims: readonly Claim[]): Plan {
   refuse(claims.flatMap((claim) => (claim.mode === "apply" ? (claim.target.conflicts?.(planned) ?? []) : [])));
   const followers = claims
     .flatMap((claim) => claim.target.followers?.(planned) ?? [])
-    .filter((place) => planned(place.id) === undefined)
+    .filter((place) => own.every((aim) => aim.place.id !== place.id))
     .map((place) => ({ place, file: place.value, running: place.value }));
   const aims = [...own, ...followers];
   const { changes, changed } = edits(aims);
@@ -100,7 +100,8 @@ export function planOf(server: Server, claims: readonly Claim[]): Plan {
 /** Whether nothing is to be done at all. */
 export function isEmpty(plan: Plan): boolean {
   return (
-    plan.changes.length + plan.actions.length + plan.folders.length + plan.removedFolders.length + plan.start.length === 0
+    plan.changes.length + plan.actions.length + plan.folders.length + plan.removedFolders.length + plan.start.length ===
+    0
   );
 }
 
@@ -114,7 +115,9 @@ function problemsOf(server: Server, claim: Claim): Problem[] {
 
 /** A setting that another stack owns. */
 export function ownershipProblems(record: ServerRecord, owner: Pick<Owner, "stack" | "id">, target: Target): Problem[] {
-  const foreign = idsOf(target).filter((id) => record[id] && record[id].id !== owner.id && record[id].stack !== owner.stack);
+  const foreign = idsOf(target).filter(
+    (id) => record[id] && record[id].id !== owner.id && record[id].stack !== owner.stack,
+  );
   const first = foreign[0] ? record[foreign[0]] : undefined;
   if (!first) return [];
   const reason =
@@ -241,7 +244,9 @@ function recordAfter(server: Server, claims: readonly Claim[], followers: readon
 
 function entryOf(server: Server, owner: Owner, place: Place): Entry {
   const known = server.record[place.id];
-  const before = known ? { before: known.before, running: known.running } : { before: fileValue(place), running: place.running };
+  const before = known
+    ? { before: known.before, running: known.running }
+    : { before: fileValue(place), running: place.running };
   return { ...owner, value: place.value, ...before };
 }
 

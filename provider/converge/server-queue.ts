@@ -5,7 +5,7 @@
 import { FormatError } from "../formats/format";
 import { parseObservation, type Server } from "./observation";
 import { type Claim, isEmpty, type Plan, planOf, RefusedError } from "./plan";
-import { applyProgram, LOCK_SECONDS, observeProgram, type Outcome, parseOutcome } from "./transaction";
+import { applyProgram, LOCK_SECONDS, type Outcome, observeProgram, parseOutcome } from "./transaction";
 
 /** Runs a shell program on the server as root; the ssh room's Host is one. */
 export interface Remote {
@@ -160,7 +160,9 @@ export function leftUntouched(error: unknown): boolean {
 }
 
 function covers(wide: Scope, narrow: Scope): boolean {
-  const given = (["nginx", "postgresql", "waptserver"] as const).every((name) => narrow[name] === "" || narrow[name] === wide[name]);
+  const given = (["nginx", "postgresql", "waptserver"] as const).every(
+    (name) => narrow[name] === "" || narrow[name] === wide[name],
+  );
   return given && wide.root === narrow.root && narrow.folders.every((folder) => wide.folders.includes(folder));
 }
 

@@ -43,14 +43,19 @@ export function applyProgram(plan: Plan, root: string, holder: string): string {
 export function transactionCalls(plan: Plan, root: string, holder: string): string[] {
   const ids = new Map(plan.changes.map((change, index) => [change, `f${index}`]));
   const put = (...stages: FileChange["stage"][]) =>
-    plan.changes.filter((change) => stages.includes(change.stage)).map((change) => call("put", ids.get(change)!, change.path));
+    plan.changes
+      .filter((change) => stages.includes(change.stage))
+      .map((change) => call("put", ids.get(change)!, change.path));
   const running = root === "" ? plan.actions : [];
-  const act = <N extends Action["name"]>(name: N) => running.filter((one): one is Action & { name: N } => one.name === name);
+  const act = <N extends Action["name"]>(name: N) =>
+    running.filter((one): one is Action & { name: N } => one.name === name);
   const wapt = act("wapt restart").flatMap((action) => action.units);
   const stopsWapt = wapt.length > 0;
   return [
     call("begin", root, String(LOCK_SECONDS), holder),
-    ...plan.folders.map((folder) => call("check_space", folder.path, String(folder.minFree.kilobytes), folder.minFree.text)),
+    ...plan.folders.map((folder) =>
+      call("check_space", folder.path, String(folder.minFree.kilobytes), folder.minFree.text),
+    ),
     ...plan.changes.map((change) => fileCall(change, ids.get(change)!)),
     ...act("sysctl").map((action) => call("check_sysctl", action.key.replaceAll(".", "/"), action.value)),
     ...(root === "" ? plan.checks.map(checkCall) : []),

@@ -83,7 +83,7 @@ function parse(tree: Tree, text: string, names: readonly Name[]): Ini {
 function sectionOf(tree: Tree, parsed: Ini, name: Name): Section {
   const section = parsed.sections.find((section) => section.name === name.section);
   if (section) return section;
-  const problem = `no [${name.section}] section, so this is not the file of a WAPT server; check its path`;
+  const problem = `Python finds no [${name.section}] section, so this is not the file of a WAPT server; check its path`;
   throw new FormatError(tree.root, 1, problem);
 }
 

@@ -67,7 +67,8 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
   const fields = fieldsOf(text, start, content);
   const first = fields[0];
   const about = first !== undefined && text.slice(first.start, first.end) === domain;
-  if (long && (about ? content - start >= CHUNK : hidesLine(text, start, end, domain))) {
+  const last = fields.at(-1)?.end ?? start;
+  if (long && ((about && last - start > CHUNK) || hidesLine(text, start, end, domain))) {
     throw new FormatError(
       file,
       line,
@@ -75,7 +76,7 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
     );
   }
   if (!about) return undefined;
-  if (/[\v\f]|\r(?!\n|$)/.test(text.slice(start, content))) {
+  if (/[\v\f\r]/.test(text.slice(first.start, last))) {
     throw new FormatError(file, line, `${domain} in a line with a control character as a blank; replace it by a space`);
   }
   return { file, line, start, fields, ...meaning(fields.map((field) => text.slice(field.start, field.end))) };
@@ -92,7 +93,7 @@ function meaning(words: readonly string[]): Pick<DomainLine, "kind" | "type" | "
 function concerns(text: string, start: number, end: number, domain: string): boolean {
   let at = start;
   while (at < end && isBlank(text.charCodeAt(at))) at++;
-  return text.startsWith(domain, at);
+  return at < end && text.startsWith(domain, at);
 }
 
 /** Tells whether a piece behind the first is about the domain when it is read as a line of its own. */

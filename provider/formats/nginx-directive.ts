@@ -1,7 +1,7 @@
 /** One simple directive of nginx: its value, and how that is spelled and respelled in the text. */
 import { FormatError } from "./format";
+import type { Splice } from "./lines";
 import { argumentsOf, type Directive, errorAt } from "./nginx-configuration";
-import type { Splice } from "./nginx-splice";
 import { quoteOf, spelled, unquoted, type Word } from "./nginx-tokenizer";
 
 /** Bytes; nginx's buffer of 4096 must hold an argument with its quotes and escapes. */

@@ -10,11 +10,20 @@ export function isPattern(path: string): boolean {
 
 /** A matcher of whole paths. Both the pattern and the paths should be normalized. */
 export function pathMatcher(pattern: string): (path: string) => boolean {
-  const components = pattern.split("/").map(componentMatcher);
+  const parts = pattern.split("/");
+  const last = parts.length - 1;
+  const components = parts.map((part, at) => componentMatcher(at < last ? withoutDangling(part) : part));
   return (path) => {
     const names = path.split("/");
     return names.length === components.length && names.every((name, at) => components[at]?.(name));
   };
+}
+
+/** A backslash right before a slash escapes only that. */
+function withoutDangling(component: string): string {
+  let run = 0;
+  while (component.at(-run - 1) === "\\") run++;
+  return run % 2 === 0 ? component : component.slice(0, -1);
 }
 
 /** One place of a pattern: any run of characters, or one character of a set. */
@@ -43,8 +52,9 @@ function readItem(pattern: string, at: number, items: Item[]): number {
     items.push(set.has);
     return set.end;
   }
-  const escaped = character === "\\" && at + 1 < pattern.length;
+  const escaped = character === "\\";
   const literal = pattern[escaped ? at + 1 : at];
+  // A backslash that ends the whole pattern escapes nothing: such a pattern matches no file.
   items.push((other) => other === literal);
   return at + (escaped ? 2 : 1);
 }
@@ -68,7 +78,9 @@ function readSet(pattern: string, start: number): { has: (character: string) => 
       continue;
     }
     const low = setCharacter(pattern, at);
-    const isRange = pattern[low.end] === "-" && pattern[low.end + 1] !== "]" && low.end + 1 < pattern.length;
+    // A range without its end makes the pattern match nothing.
+    if (pattern[low.end] === "-" && low.end + 1 === pattern.length) return { has: () => false, end: pattern.length };
+    const isRange = pattern[low.end] === "-" && pattern[low.end + 1] !== "]";
     const high = isRange ? setCharacter(pattern, low.end + 1) : low;
     ranges.push([low.character, high.character]);
     at = high.end;

@@ -2,29 +2,12 @@
  * Where a directive is inserted into nginx's text and how it is removed again. Both are exact opposites: what an
  * insertion adds, the removal of that directive takes away, and no other byte.
  */
+import { lineEnd, type Splice } from "./lines";
 import type { Block, Source } from "./nginx-configuration";
 import type { Statement } from "./nginx-tokenizer";
 
-/** Replaces the text from `start` to before `end`. */
-export interface Splice {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
-
 /** Indentation of a block's first directive where the file shows none. */
 const INDENT = "    ";
-
-/** Applies splices, those at the same place in their order. Two removals may share a blank, nothing else. */
-export function splice(text: string, splices: readonly Splice[]): string {
-  const parts: string[] = [];
-  let at = 0;
-  for (const { start, end, text: replacement } of splices.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
-    parts.push(text.slice(at, start), replacement);
-    at = end;
-  }
-  return parts.join("") + text.slice(at);
-}
 
 /** Takes a directive out: with its lines if nothing else stands on them, else with one blank beside it. */
 export function removal({ text }: Source, { start, end }: Statement): Splice {
@@ -146,12 +129,6 @@ function indentAt(text: string, offset: number): string {
 
 function lineStart(text: string, offset: number): number {
   return offset === 0 ? 0 : text.lastIndexOf("\n", offset - 1) + 1;
-}
-
-/** Behind the line end of the line that holds `offset`, or the end of the text. */
-function lineEnd(text: string, offset: number): number {
-  const newline = text.indexOf("\n", offset);
-  return newline === -1 ? text.length : newline + 1;
 }
 
 /** The line end of the line that holds `offset`, else that of the line before, else a line feed. */

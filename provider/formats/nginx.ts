@@ -6,6 +6,7 @@
  * The grammar and the rules of includes are those of nginx 1.22.
  */
 import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
+import { type Splice, spliced } from "./lines";
 import {
   type Block,
   type Configuration,
@@ -17,7 +18,7 @@ import {
   walk,
 } from "./nginx-configuration";
 import { argumentsIn, directiveText, hasComment, joinedArguments, replacement } from "./nginx-directive";
-import { insertion, removal, type Splice, splice } from "./nginx-splice";
+import { insertion, removal } from "./nginx-splice";
 import type { Statement } from "./nginx-tokenizer";
 
 /** A simple directive wherever it stands. */
@@ -32,7 +33,8 @@ export interface Occurrence extends Found {
  *
  * A replaced value keeps its quotes, and the blanks and comments between its arguments. A missing directive is inserted
  * near its like in the style of its neighbours. Setting a value and then the former one restores the file's bytes,
- * unless the number of arguments changed and something other than one space stood between them.
+ * unless the number of arguments changed and something other than one space stood between them, or the value took
+ * quotes that the former one did not have.
  *
  * Both functions refuse what nginx refuses of the syntax, a missing included file, and a second `events` block, `http`
  * block or directive; edit also refuses a missing block and a file that nginx reads in more than one place.
@@ -67,7 +69,7 @@ function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, string> {
     const change = changeOf(tree, configuration, setting, wanted[setting.key] ?? null);
     if (change) splices.set(change.file, [...(splices.get(change.file) ?? []), ...change.splices]);
   }
-  return new Map([...splices].map(([file, list]) => [file, splice(tree.files.get(file) ?? "", list)]));
+  return new Map([...splices].map(([file, list]) => [file, spliced(tree.files.get(file) ?? "", list)]));
 }
 
 /** A key, taken apart. */

@@ -130,6 +130,7 @@ class Settings {
       throw new FormatError(at.file, at.line, `${at.name} without a name; name what to include, or remove the line`);
     }
     const path = posix.resolve(posix.dirname(at.file), at.value);
+    // A tree does not tell which folders exist, so a missing one counts as empty here; PostgreSQL refuses it.
     // JavaScript's order of Latin-1 strings is that of their bytes, so that of the C locale.
     if (at.name === "include_dir") return [...this.tree.files.keys()].filter((file) => isIn(file, path)).sort();
     if (this.tree.files.has(path)) return [path];
@@ -142,7 +143,7 @@ class Settings {
 /** Whether include_dir of `directory` reads the file. */
 function isIn(file: string, directory: string): boolean {
   const name = posix.basename(file);
-  return posix.dirname(file) === directory && name.length > 5 && name.endsWith(".conf") && !name.startsWith(".");
+  return posix.dirname(file) === directory && name.endsWith(".conf") && !name.startsWith(".");
 }
 
 function set(tree: Tree, name: string, value: string, files: Map<string, string>): void {

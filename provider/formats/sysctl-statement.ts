@@ -24,8 +24,8 @@ export interface Statement {
 /** systemd gives up a file at a longer line, in bytes. */
 const LONGEST_LINE = 1024 * 1024;
 
-/** A line end for systemd or a blank for procps, and not the same to the other; a CR before LF is harmless. */
-const ODD = /[\0\v\f]|\r(?!\n|$)/;
+/** A line end for systemd or a blank for procps, and not the same to the other; a CR at a line's end is harmless. */
+const ODD = /[\0\v\f\r]/;
 
 /** The kernel takes the number and leaves what follows a blank: `512 # raised` is 512. */
 const REMARK = /^(-?[0-9]+)[ \t]+[#;].*$/s;
@@ -36,24 +36,26 @@ const REMARK = /^(-?[0-9]+)[ \t]+[#;].*$/s;
  */
 export function statementsOf(file: string, text: string, key: string): Statement[] {
   const path = slashed(key);
-  const odd = ODD.test(text);
+  // Whatever the separators, a line without this and without a pattern's characters is about another key.
+  const stem = /[^./]*$/.exec(key)![0];
+  const odd = /[\0\v\f]|\r(?!\n)/.test(text);
   const statements: Statement[] = [];
   let number = 0;
   for (let start = 0; start < text.length; ) {
     number++;
     const feed = text.indexOf("\n", start);
     const line = text.slice(start, feed === -1 ? text.length : feed);
+    if (line.length > LONGEST_LINE) {
+      throw new FormatError(file, number, "a line of more than 1 MiB, at which systemd-sysctl stops; shorten it");
+    }
+    const statement = line.includes(stem) || isPattern(line) ? statementIn(line, path) : undefined;
     if (odd) refuseOdd(file, number, line, key);
-    const statement = statementIn(line, path);
     if (statement === "doubtful") {
       throw new FormatError(
         file,
         number,
         `${key} in a spelling that sysctl and systemd-sysctl take differently; ${PLAIN}`,
       );
-    }
-    if (line.length > LONGEST_LINE) {
-      throw new FormatError(file, number, "a line of more than 1 MiB, at which systemd-sysctl stops; shorten it");
     }
     if (statement) statements.push(placed(statement, file, number, start));
     start += line.length + 1;
@@ -73,8 +75,8 @@ function placed({ kind, value, valueStart }: Parsed, file: string, line: number,
 
 /** Refuses a line with odd characters if one of the two readers finds the key in it. */
 function refuseOdd(file: string, number: number, line: string, key: string): void {
-  if (!ODD.test(line)) return;
-  const views = [line.replace(/[\0\v\f\r]/g, " "), ...line.split(/[\0\r]/)];
+  if (!ODD.test(line.slice(0, beforeBlanks(line, 0, line.length)))) return;
+  const views = [line.replace(/[\0\v\f\r]/g, " "), ...line.split(/[\0\r]+/)];
   if (views.every((view) => statementIn(view, slashed(key)) === undefined)) return;
   const problem = `${key} in a line with a control character, which sysctl and systemd-sysctl take differently`;
   throw new FormatError(file, number, `${problem}; remove that character`);

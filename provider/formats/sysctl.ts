@@ -40,6 +40,8 @@ export const sysctl: Format = {
   },
 };
 
+const KEY = /^\w[\w-]*(?:[./]\w[\w:@-]*)+$/;
+
 const DIRECTORIES = [
   "/etc/sysctl.d",
   "/run/sysctl.d",
@@ -80,6 +82,7 @@ function deciding(tree: Tree, key: string): Statement | undefined {
 }
 
 function statementsAbout(tree: Tree, key: string): Statement[] {
+  if (!KEY.test(key)) throw new FormatError(tree.root, 1, `"${key}" is no key; name it like "net.core.somaxconn"`);
   return inOrder(tree).flatMap(([file, text]) => statementsOf(file, text, key));
 }
 
@@ -89,7 +92,11 @@ function withValue(tree: Tree, key: string, value: string): string {
   if (now?.value === value) return rootText(tree);
   const text = now?.kind === "assignment" ? replaced(tree, key, value, now) : inserted(tree, key, value);
   if (deciding(withRoot(tree, text), key)?.value !== value) {
-    throw new FormatError(tree.root, 1, `no line can set ${key} to that; give a key by its dotted name, and one value`);
+    throw new FormatError(
+      tree.root,
+      1,
+      `no line can set ${key} to that; give one value without a line end or a remark`,
+    );
   }
   return text;
 }

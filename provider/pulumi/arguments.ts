@@ -102,11 +102,7 @@ export interface ProxyTempPathArgs extends ServerArgs, UploadsArgs {
 }
 
 /** A whole server. */
-export interface WaptServerArgs
-  extends NginxTuningArgs,
-    KernelLimitsArgs,
-    PostgresConnectionsArgs,
-    WaptServerIniArgs {
+export interface WaptServerArgs extends NginxTuningArgs, KernelLimitsArgs, PostgresConnectionsArgs, WaptServerIniArgs {
   /** Where uploads lie until they are whole. Default: where they lie now. */
   uploads?: UploadsArgs;
   /** Parts to leave out, such as `["PostgresConnections"]` where the database is another machine's. */

@@ -1,7 +1,14 @@
 /** A resource's inputs as Pulumi stores them, and their way to and from a definition's arguments. */
 import { isDeepStrictEqual } from "node:util";
 import type { Before } from "../converge/plan";
-import { type Arguments, argumentNames, type Checked, checkArguments, type Definition, type Settings } from "../resources/definition";
+import {
+  type Arguments,
+  argumentNames,
+  type Checked,
+  checkArguments,
+  type Definition,
+  type Settings,
+} from "../resources/definition";
 import { hasUnknown } from "./unknown";
 
 /** Property bags in Pulumi's calls. */
@@ -22,7 +29,7 @@ export interface Stored {
 }
 
 /** The arguments of a definition in a property bag. */
-export function argumentsIn(definition: Definition, properties: Properties): Properties {
+export function argumentsIn(properties: Properties): Properties {
   const names = new Set(["__provider", "stack", "name", "settings", "before", "unset", "pending"]);
   return Object.fromEntries(
     Object.entries(properties).filter(([name, value]) => !names.has(name) && value !== undefined && value !== null),
@@ -30,14 +37,20 @@ export function argumentsIn(definition: Definition, properties: Properties): Pro
 }
 
 /** Checks the arguments in a property bag; those not known yet are left out. */
-export function checkProperties(definition: Definition, properties: Properties): Checked & { unknown: ReadonlySet<string> } {
-  const given = argumentsIn(definition, properties);
+export function checkProperties(
+  definition: Definition,
+  properties: Properties,
+): Checked & { unknown: ReadonlySet<string> } {
+  const given = argumentsIn(properties);
   const unknown = new Set(Object.keys(given).filter((name) => hasUnknown(given[name])));
   return { ...checkArguments(definition, given, unknown), unknown };
 }
 
 /** The arguments of a stored resource, or an Error: they were checked when it was stored. */
-export function storedArguments(definition: Definition, properties: Properties): { args: Arguments; settings: Settings } {
+export function storedArguments(
+  definition: Definition,
+  properties: Properties,
+): { args: Arguments; settings: Settings } {
   const names = new Set(argumentNames(definition));
   // A later version may have fewer arguments: what it does not know it does not need.
   const known = Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name)));

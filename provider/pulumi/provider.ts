@@ -10,11 +10,20 @@ import type { Target } from "../converge/target";
 import type { Arguments, Definition, Settings } from "../resources/definition";
 import { WAPTSERVER_INI } from "../resources/definition";
 import type { Connection } from "../ssh/connection";
-import { checkProperties, differing, type Properties, rememberedBefore, type Stored, storedArguments, storedIn, typed } from "./inputs";
 import { InitFailedError, UnreadableError } from "./init-failed";
+import {
+  checkProperties,
+  differing,
+  type Properties,
+  rememberedBefore,
+  type Stored,
+  storedArguments,
+  storedIn,
+  typed,
+} from "./inputs";
 import { UNKNOWN } from "./unknown";
 
-interface Failure {
+export interface Failure {
   readonly property: string;
   readonly reason: string;
 }
@@ -32,7 +41,11 @@ export class Provider {
   constructor(private readonly surroundings: Surroundings) {}
 
   /** Checks arguments; for a new resource also what its server says, and `before` is taken from there. */
-  async check(definition: Definition, olds: Properties, news: Properties): Promise<{ inputs: Properties; failures: Failure[] }> {
+  async check(
+    definition: Definition,
+    olds: Properties,
+    news: Properties,
+  ): Promise<{ inputs: Properties; failures: Failure[] }> {
     const checked = checkProperties(definition, news);
     if (checked.problems) return { inputs: news, failures: [...checked.problems] };
     const { stack, name, before, unset } = { ...storedIn(news), before: olds.before, unset: olds.unset };
@@ -75,7 +88,11 @@ export class Provider {
   }
 
   /** The server's own values, in `settings`, and what it still runs with an old value, in `pending`. */
-  async read(definition: Definition, id: string, props: Properties): Promise<{ id: string; props: Properties; inputs: Properties }> {
+  async read(
+    definition: Definition,
+    id: string,
+    props: Properties,
+  ): Promise<{ id: string; props: Properties; inputs: Properties }> {
     const stored = storedIn(props);
     try {
       const { args, settings } = storedArguments(definition, props);
@@ -119,7 +136,8 @@ export class Provider {
       return { ...defined(inputs), ...first, settings };
     } catch (error) {
       // A new resource of which the server may have a part is kept in the state, so that the next run goes on with it.
-      if (isNew && error instanceof ConvergeError && error.uncertain) throw new InitFailedError(id, inputs, messageOf(error));
+      if (isNew && error instanceof ConvergeError && error.uncertain)
+        throw new InitFailedError(id, inputs, messageOf(error));
       throw error;
     }
   }
@@ -128,17 +146,24 @@ export class Provider {
     const { queue, scope } = await this.queue(definition, args, stack);
     const server = await queue.observe(scope);
     if (scope.root === "" && server.user.id !== 0) {
-      throw new Error(`logged in as ${server.user.name}, who is not root: give connection.sudo: true, or connect as root`);
+      throw new Error(
+        `logged in as ${server.user.name}, who is not root: give connection.sudo: true, or connect as root`,
+      );
     }
     return server;
   }
 
-  private async queue(definition: Definition, args: Arguments, stack: string): Promise<{ queue: ServerQueue; scope: Scope }> {
+  private async queue(
+    definition: Definition,
+    args: Arguments,
+    stack: string,
+  ): Promise<{ queue: ServerQueue; scope: Scope }> {
     const connection = args.connection as Connection;
     const remote = await this.surroundings.connect(connection);
     const scope = scopeOf(definition, args);
     const key = `${remote.key} ${scope.root}`;
-    const queue = this.queues.get(key) ?? new ServerQueue(() => this.surroundings.connect(connection), `the stack ${stack}`);
+    const queue =
+      this.queues.get(key) ?? new ServerQueue(() => this.surroundings.connect(connection), `the stack ${stack}`);
     this.queues.set(key, queue);
     return { queue, scope };
   }
@@ -166,7 +191,8 @@ function scopeOf(definition: Definition, args: Arguments): Scope {
   };
 }
 
-const defined = (bag: object): Properties => Object.fromEntries(Object.entries(bag).filter(([, value]) => value !== undefined));
+const defined = (bag: object): Properties =>
+  Object.fromEntries(Object.entries(bag).filter(([, value]) => value !== undefined));
 
 /** A server of another name, or another root: another resource. */
 function elsewhere(olds: Properties, news: Properties): string[] {

@@ -25,7 +25,8 @@ export class WaptServer extends pulumi.ComponentResource {
     // transaction. The folder comes first, so that the observation that the others share knows it.
     const { path, minFree } = args.uploads ?? {};
     const parts = [
-      path !== undefined && new ProxyTempPath(`${name}-uploads`, { ...common(args, "ProxyTempPath"), path, minFree }, parent),
+      path !== undefined &&
+        new ProxyTempPath(`${name}-uploads`, { ...common(args, "ProxyTempPath"), path, minFree }, parent),
       wanted("KernelLimits") && new KernelLimits(`${name}-kernel`, common(args, "KernelLimits"), parent),
       wanted("NginxTuning") && new NginxTuning(`${name}-nginx`, common(args, "NginxTuning"), parent),
       wanted("PostgresConnections") &&
@@ -42,5 +43,7 @@ export class WaptServer extends pulumi.ComponentResource {
 /** Of a server's arguments those that one resource takes. */
 function common<A extends ServerArgs>(args: WaptServerArgs, type: string): A {
   const names = argumentNames(definitions.find((one) => one.type === type)!);
-  return Object.fromEntries(names.filter((name) => name in args).map((name) => [name, args[name as never]])) as unknown as A;
+  return Object.fromEntries(
+    names.filter((name) => name in args).map((name) => [name, args[name as never]]),
+  ) as unknown as A;
 }

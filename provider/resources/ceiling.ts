@@ -3,7 +3,11 @@ import type { Server } from "../converge/observation";
 import type { Problem } from "../sizing";
 
 /** What forbids each wanted limit of open files, by the argument that overrides it. */
-export function ceilingProblems(server: Server, wanted: Readonly<Record<string, number>>, connections?: number): Problem[] {
+export function ceilingProblems(
+  server: Server,
+  wanted: Readonly<Record<string, number>>,
+  connections?: number,
+): Problem[] {
   return Object.entries(wanted).flatMap(([property, limit]) => {
     const problem = tooHigh(server, property, limit, connections);
     return problem ? [problem] : [];
@@ -22,5 +26,8 @@ function tooHigh(server: Server, property: string, limit: number, connections?: 
   }
   const most = Number(server.sysctl["fs.nr_open"] ?? Number.POSITIVE_INFINITY);
   if (limit <= most) return undefined;
-  return { property, reason: `a limit of ${limit} open files is above the kernel's fs.nr_open ${most}: raise that first, or give less` };
+  return {
+    property,
+    reason: `a limit of ${limit} open files is above the kernel's fs.nr_open ${most}: raise that first, or give less`,
+  };
 }

@@ -43,7 +43,10 @@ const common = {
   allowAbove5000: z.boolean({ error: "give true or false" }).optional(),
   root: path.optional(),
   nginxConf: path.optional(),
-  nginxUser: z.string().regex(/^[a-z_][a-z0-9_.-]*\$?$/i, { error: "give a user's name" }).optional(),
+  nginxUser: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, { error: "give a user's name" })
+    .optional(),
   postgresqlConf: path.optional(),
   waptserverIni: path.optional(),
 };

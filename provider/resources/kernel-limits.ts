@@ -99,6 +99,11 @@ function processNeeds(server: Server, limit: number): Need[] {
   return (["waptserver", "wapttasks"] as const).flatMap((unit) => {
     const soft = server.units[unit].process?.soft;
     if (server.root !== "" || soft === undefined || soft >= limit) return [];
-    return [{ what: `${unit} runs with LimitNOFILE ${soft}`, actions: [{ name: "daemon-reload" as const }, ...waptRestart(server)] }];
+    return [
+      {
+        what: `${unit} runs with LimitNOFILE ${soft}`,
+        actions: [{ name: "daemon-reload" as const }, ...waptRestart(server)],
+      },
+    ];
   });
 }

@@ -13,7 +13,9 @@ export function nginxTree(server: Server): Tree {
 export function nginxUser(server: Server, given?: string): string {
   if (given) return given;
   const tree = nginxTree(server);
-  const [configured] = tree.files.has(tree.root) ? directives(tree, "user").filter((one) => one.context.length === 0) : [];
+  const [configured] = tree.files.has(tree.root)
+    ? directives(tree, "user").filter((one) => one.context.length === 0)
+    : [];
   const compiled = /--user=(\S+)/.exec(server.nginx.version)?.[1];
   return configured?.value.split(" ")[0] ?? compiled ?? "www-data";
 }

@@ -45,7 +45,8 @@ export const postgresConnections = defineResource({
         },
       ],
       problems: clusterProblems(cluster, wanted),
-      warnings: server.root === "" && !cluster.online ? [`PostgreSQL (${cluster.unit}) is not running: not started`] : [],
+      warnings:
+        server.root === "" && !cluster.online ? [`PostgreSQL (${cluster.unit}) is not running: not started`] : [],
       followers: (planned) => smallerPool(server, cluster, planned("max_connections"), args.waptserverIni),
     };
   },
@@ -55,10 +56,7 @@ export const postgresConnections = defineResource({
 function restart(server: Server, cluster: Cluster, value: string | undefined): Action[] {
   if (server.root !== "" || !cluster.online) return [];
   const { unit, owner, port, data } = cluster;
-  return [
-    { name: "postgresql restart", unit, owner, port, data, maxConnections: value },
-    ...waptRestart(server),
-  ];
+  return [{ name: "postgresql restart", unit, owner, port, data, maxConnections: value }, ...waptRestart(server)];
 }
 
 function clusterProblems(cluster: Cluster, wanted: string): Problem[] {

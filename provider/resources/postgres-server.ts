@@ -42,5 +42,7 @@ function portOf(server: Server, cluster: Cluster): string {
 /** The connections that a cluster keeps from WAPT's role; PostgreSQL 16 has a second kind. */
 export function reservedConnections(cluster: Cluster): number {
   const settings = cluster.settings ?? {};
-  return Number(settings.superuser_reserved_connections ?? SUPERUSER_RESERVED) + Number(settings.reserved_connections ?? 0);
+  return (
+    Number(settings.superuser_reserved_connections ?? SUPERUSER_RESERVED) + Number(settings.reserved_connections ?? 0)
+  );
 }

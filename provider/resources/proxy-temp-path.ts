@@ -47,7 +47,10 @@ export const proxyTempPath = defineResource({
     const problems = nginxProblems(server);
     if (problems.length > 0) return { places: [], problems };
     const folder = String(settings.client_body_temp_path);
-    const minFree = { text: args.minFree ?? DEFAULT_MIN_FREE, kilobytes: kilobytes(args.minFree ?? DEFAULT_MIN_FREE) ?? 0 };
+    const minFree = {
+      text: args.minFree ?? DEFAULT_MIN_FREE,
+      kilobytes: kilobytes(args.minFree ?? DEFAULT_MIN_FREE) ?? 0,
+    };
     const free = server.freeKilobytes[folder] ?? Number.POSITIVE_INFINITY;
     const reason = `${folder}: its partition has ${Math.floor(free / 1024)} MiB free, minFree asks for ${minFree.text}: choose another path, or a smaller minFree`;
     const tooSmall = free < minFree.kilobytes;
@@ -78,5 +81,8 @@ export const proxyTempPath = defineResource({
 function overriding(server: Server): string[] {
   return directives(nginxTree(server), "client_body_temp_path")
     .filter((one) => one.context.length > 1)
-    .map((one) => `${one.file}:${one.line}: client_body_temp_path ${one.value} stands inside ${one.context.at(-1)} and wins there`);
+    .map(
+      (one) =>
+        `${one.file}:${one.line}: client_body_temp_path ${one.value} stands inside ${one.context.at(-1)} and wins there`,
+    );
 }

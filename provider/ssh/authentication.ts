@@ -104,7 +104,7 @@ export class Authentication {
     const ways: Way[] = [];
     if (privateKey !== undefined) {
       const label = origin === "connection" ? "connection.privateKey" : `the private key of the ${origin}`;
-      ways.push({ label, needs: "publickey", begin: async () => this.#offerKey(label, privateKey) });
+      ways.push({ label, needs: "publickey", begin: async () => this.#offerKey(label, privateKey, CONTENTS) });
     }
     if (password !== undefined) {
       const label = origin === "connection" ? "connection.password" : `the password of the ${origin}`;
@@ -121,9 +121,9 @@ export class Authentication {
     return { label: file, needs: "publickey", begin };
   }
 
-  #offerKey(label: string, text: string): AnyAuthMethod | undefined {
+  #offerKey(label: string, text: string, hint = ""): AnyAuthMethod | undefined {
     const result = readPrivateKey(text, this.#passphrases);
-    if ("problem" in result) this.note(`${label} ${result.problem}`);
+    if ("problem" in result) this.note(`${label} ${result.problem}${hint}`);
     else if (this.#isNew(result.key)) return { type: "publickey", username: this.#target.user, key: result.key };
     return undefined;
   }
@@ -183,6 +183,8 @@ export class Authentication {
     return [{ label: `the agent's keys (${agentSocket})`, needs: "publickey", begin }];
   }
 }
+
+const CONTENTS = " (give the key's contents, not its file's name)";
 
 // ssh2 takes false for "no more"; its types don't say so.
 const GIVE_UP = false as never;

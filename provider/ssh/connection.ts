@@ -8,7 +8,7 @@ const oneLine = (what: string) =>
 
 const host = z
   .string({ error: "give connection.host, the name or address of the server" })
-  .min(1, { error: "give connection.host, the name or address of the server" })
+  .min(1, { error: "give connection.host, the name or address of the server", abort: true })
   .refine((name) => !name.includes("@"), { error: "connection.host is only a host: give the user as connection.user" })
   .refine((name) => !/^[^:]+:[0-9]+$/.test(name), {
     error: "connection.host is only a host: give the port as connection.port",

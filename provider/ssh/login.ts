@@ -127,9 +127,10 @@ class Login {
 
   #broken(level: string | undefined, said: string): SshError {
     if (this.#authentication.begun) return this.#authentication.refusal(`ended the login ("${said}")`);
-    const passing = level === "client-socket" || level === "protocol";
     const where = destinationName(this.target);
-    return new SshError("unreachable", `${where} did not agree to speak SSH: ${said}`, passing);
+    if (said.startsWith("Connection lost"))
+      return new SshError("unreachable", `${where} hung up: ${STAGES[this.#stage]}`, true);
+    return new SshError("unreachable", `${where} did not agree to speak SSH: ${said}`, level === "client-socket");
   }
 
   #fail(error: SshError): void {

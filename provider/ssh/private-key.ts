@@ -26,7 +26,7 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
   // Copied through forms and environments, keys lose their line ends.
   const normal = `${text.replaceAll("\r\n", "\n").replaceAll("\\n", "\n").trim()}\n`;
   if (!normal.includes("PRIVATE KEY") && !normal.startsWith("PuTTY-User-Key-File")) {
-    return { problem: "holds no private key (the key's contents are wanted, not its file's name)" };
+    return { problem: "holds no private key" };
   }
   const plain = parse(normal, undefined);
   if (plain !== undefined) return { key: plain };

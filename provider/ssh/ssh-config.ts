@@ -71,16 +71,20 @@ function readConfig(file: string, folder: string, walk: Walk, depth: number): vo
     // As ssh does: a file that is missing or can't be read says nothing.
     return;
   }
-  let lines: Package.Line[];
+  applyLines(parsed(text, file), file, folder, walk, depth);
+}
+
+function parsed(text: string, file: string): readonly Package.Line[] {
   try {
-    lines = parse(text);
+    const lines = parse(text);
+    // The parser takes a keyword without a value together with the next line.
+    const all = lines.flatMap((line) => ("config" in line ? [line, ...line.config] : [line]));
+    if (!all.some((line) => line.type === LineType.DIRECTIVE && /[\r\n]/.test(line.param))) return lines;
   } catch {
-    throw new SshError(
-      "config",
-      `${file} can't be read as an ssh configuration: look for an open quote or a keyword without a value`,
-    );
+    // Told below, without the parser's words: they quote the file.
   }
-  applyLines(lines, file, folder, walk, depth);
+  const advice = "look for an open quote or a keyword without a value";
+  throw new SshError("config", `${file} can't be read as an ssh configuration: ${advice}`);
 }
 
 function applyLines(lines: readonly Package.Line[], file: string, folder: string, walk: Walk, depth: number): void {
@@ -165,7 +169,6 @@ function settingsFrom(walk: Walk): HostSettings {
   const first = (keyword: string) => walk.found.get(keyword)?.[0];
   const number = (keyword: string) => whole(first(keyword));
   const yes = (keyword: string) => first(keyword)?.toLowerCase() === "yes";
-  const files = (keyword: string) => walk.found.get(keyword)?.flatMap((value) => value.split(/[ \t]+/));
   return {
     hostName: hostNameFrom(walk),
     user: first("user"),
@@ -175,8 +178,8 @@ function settingsFrom(walk: Walk): HostSettings {
     identityAgent: first("identityagent")?.toLowerCase() === "none" ? null : first("identityagent"),
     proxyJump: jumps(first("proxyjump")),
     proxyCommand: first("proxyjump") === undefined && (first("proxycommand") ?? "none").toLowerCase() !== "none",
-    userKnownHostsFiles: files("userknownhostsfile"),
-    globalKnownHostsFiles: files("globalknownhostsfile"),
+    userKnownHostsFiles: walk.found.get("userknownhostsfile"),
+    globalKnownHostsFiles: walk.found.get("globalknownhostsfile"),
     hostKeyAlias: first("hostkeyalias"),
     hashKnownHosts: yes("hashknownhosts"),
     connectTimeout: number("connecttimeout"),

@@ -42,6 +42,10 @@ export const SUDO_PREAMBLE = `/bin/sh -c : 2>/dev/null || { printf '%s\\n' '${NO
 
 /** What sudo and sudo-rs say in the C locale, and what it means; the first that fits counts. */
 const MEANINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
+  [
+    /validation failure|is expired|account is locked/i,
+    "sudo finds the account locked or expired: unlock it, or set a new password (chage -l USER and faillock show why)",
+  ],
   [/must have a tty/, "sudo wants a terminal: remove requiretty for this user in sudoers (Defaults:USER !requiretty)"],
   [
     /sudo: noexec/,

@@ -187,51 +187,40 @@ export const wholeTree: fc.Arbitrary<Tree> = fc
     return { root: ROOT, files, after: [AUTO] };
   });
 
+const piece = fc.oneof(
+  fc.constantFrom(
+    "=",
+    " ",
+    "\t",
+    "\r",
+    "#",
+    "'",
+    "''",
+    "\\",
+    "\\'",
+    "max_connections",
+    "\xe9",
+    "\f",
+    "\v",
+    ";",
+    "\x01",
+  ),
+  fc.constantFrom("0x", "1", "12kB", "-", "+", ".", "e5", "1.5", "x", "_", ":", "/", '"', "\\7", "\\412", "\\8"),
+);
+const pieces = fc.array(piece, { maxLength: 4 }).map((parts) => parts.join(""));
+const saladLine = fc
+  .tuple(
+    fc.constantFrom("max_connections", "max_connections=", "a.b ", ""),
+    fc.oneof(
+      pieces,
+      pieces.map((text) => `'${text}'`),
+    ),
+  )
+  .map((parts) => parts.join(""));
+
 /** Lines of tokens and pieces of tokens in any order. */
 export const tokenSalad: fc.Arbitrary<Tree> = fc
-  .array(
-    fc.oneof(
-      fc.constantFrom(
-        "max_connections",
-        "max_connections=",
-        "a.b ",
-        "=",
-        " ",
-        "\t",
-        "\r",
-        "\n",
-        "\n",
-        "#",
-        "'",
-        "''",
-        "\\",
-        "\\'",
-      ),
-      fc.constantFrom(
-        "0x",
-        "1",
-        "12kB",
-        "-",
-        "+",
-        ".",
-        "e5",
-        "1.5",
-        "x",
-        "_",
-        ":",
-        "/",
-        "\xe9",
-        "\f",
-        "\v",
-        ";",
-        "\x01",
-        '"',
-        "\\7",
-        "\\412",
-      ),
-    ),
-    { maxLength: 10 },
-  )
+  .tuple(saladLine, fc.constantFrom("", "\n"), saladLine)
   .map((parts) => ({ root: ROOT, files: new Map([[ROOT, parts.join("")]]), after: [AUTO] }));
 
 export const wantedValue = integer;

@@ -128,7 +128,7 @@ export class Server {
     }
   }
 
-  /** The server's version, such as `15.14`. */
+  /** The major version, such as `15`. */
   version(): string {
     return readFileSync(join(this.data, "PG_VERSION"), "utf8").trim();
   }

@@ -124,6 +124,49 @@ describe("postgresql.conf: single rules", () => {
     }
   });
 
+  test("escapes of a quoted value are read as PostgreSQL reads them", () => {
+    const value = (spelling: string) => values(postgresql, treeOf(`x = ${spelling}\n`), ["x"]).x;
+    assert.equal(value(String.raw`'\b\f\n\r\t\'\\\x'''`), "\b\f\n\r\t'\\x'");
+    assert.equal(value(String.raw`'\1\12\101\1018\412\8'`), "\x01\nAA8\n8");
+    assert.equal(value(String.raw`'a\0b'`), "a");
+  });
+
+  test("a value gets quotes when PostgreSQL would read it otherwise", () => {
+    const spelled = (value: string) => edited(postgresql, treeOf(""), { x: value }).files.get(ROOT);
+    for (const bare of ["625", "on", "128MB", "-1", "+1.5e3", "0x1F", "a-b/c:d", "Europe/Paris"]) {
+      assert.equal(spelled(bare), `x = ${bare}\n`);
+    }
+    for (const quoted of ["", " 5", "5 ", "5 6", "a.b", "1.5MB", "#", "=", "a,b", "0.0.0.0", "\t"]) {
+      assert.equal(spelled(quoted), `x = '${quoted}'\n`);
+    }
+    assert.equal(spelled("it's a \\ and\na line"), "x = 'it''s a \\\\ and\\na line'\n");
+  });
+
+  test("a NUL in a value is refused, in a comment kept", () => {
+    for (const text of ["x = 'a\0b'", "x = 'a\\\0b'", "x = a\0"]) {
+      assert.throws(() => postgresql.read(treeOf(text), ["x"]), FormatError);
+    }
+    assert.equal(edited(postgresql, treeOf("x = 1 # \0\n"), { x: "2" }).files.get(ROOT), "x = 2 # \0\n");
+  });
+
+  test("a file that one include reaches in time and another one too deep is refused", () => {
+    const folder = ROOT.slice(0, ROOT.lastIndexOf("/"));
+    const chain = Array.from({ length: 11 }, (_, level): [string, string] => {
+      return [`${folder}/${level}.conf`, `include '${level + 1}.conf'\n`];
+    });
+    const files = new Map([
+      ...chain,
+      [`${folder}/11.conf`, ""],
+      [ROOT, "include '3.conf'\ninclude '2.conf'\ninclude '1.conf'\n"],
+    ]);
+    assert.throws(
+      () => postgresql.read({ root: ROOT, files }, [KEY]),
+      (thrown) => thrown instanceof FormatError && thrown.message.startsWith(`${folder}/1.conf:1: includes are nested`),
+    );
+    files.set(ROOT, "include '3.conf'\ninclude '2.conf'\n");
+    assert.deepEqual(postgresql.read({ root: ROOT, files }, [KEY]), {});
+  });
+
   test("a root file that does not exist is refused", () => {
     const tree: Tree = { root: ROOT, files: new Map() };
     const message = `${ROOT}:1: this file does not exist, and PostgreSQL does not start without it`;

@@ -16,7 +16,7 @@ const spelledKey = fc.constantFrom(
   ...["net.ipv4.tcp_max_syn_backlog", "net/ipv4/tcp_max_syn_backlog", "net.core.somaxconn2", "vm.swappiness0"],
 );
 const pattern = fc.constantFrom(
-  ...["net.core.somax*", "net/core/soma[x-z]conn", "net.*.somaxconn", "net.core.somaxcon?", "net.core.x*"],
+  ...["net.core.somax*", "net/core/soma[x-z]conn", "net.*.somaxconn", "net.core.somaxcon?", "net.core.zz*"],
   ...["net.core.[!a]omaxconn", "net.core.somaxconn*", "*/ipv4/tcp_max_syn_back*", "net.core.somaxcon[n", "*.somaxconn"],
 );
 const remark = fc.constantFrom("", "", "", "", " # raised", "\t; raised", " #");

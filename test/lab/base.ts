@@ -1,11 +1,11 @@
 /** The root of a Debian server that lab servers are copies of: built once a suite, kept outside the clone. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { withLock } from "./claim";
-import { mustRun, run } from "./host";
+import { APART, mustRun, run } from "./host";
 
 export type Suite = "bookworm" | "bullseye" | "trixie";
 
@@ -13,18 +13,25 @@ const RECIPE = join(__dirname, "base");
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt", "lab");
 /** It takes one minute where the packages come fast. */
 const BUILD_SECONDS = 1800;
+/** Another process's server may still run on a base of another recipe. */
+const KEPT_UNUSED_MS = 24 * 3600 * 1000;
 
-/** What is kept of a suite: `root`, the server's tree (never written to), and room for what is made of it. */
+/** What is kept of a suite. */
 export interface Base {
+  /** Room for what is made of the base, such as a disk image; goes when the base goes. */
   folder: string;
+  /** The server's tree, never written to. */
   root: string;
 }
 
 /** Returns the base of a suite, building it when there is none of this recipe: about a minute, once. */
 export async function base(suite: Suite): Promise<Base> {
-  const folder = join(CACHE, `${suite}-${await recipeHash()}`);
+  const folder = join(CACHE, `${suite}-${await recipeHash(RECIPE)}`);
   const found = { folder, root: join(folder, "root") };
-  if (existsSync(folder)) return found;
+  if (existsSync(folder)) {
+    await utimes(folder, new Date(), new Date());
+    return found;
+  }
   await withLock(`base-${suite}`, async () => {
     if (existsSync(folder)) return;
     await removeOthers(suite);
@@ -36,10 +43,8 @@ export async function base(suite: Suite): Promise<Base> {
 async function build(suite: Suite, folder: string): Promise<void> {
   const making = join(CACHE, `making-${suite}`);
   await mkdir(join(making, "root"), { recursive: true });
-  // Namespaces of its own: debootstrap's mounts, and whatever a package might start, end with the build.
-  const apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
   const script = ["sh", join(RECIPE, "build.sh"), suite, await mirror(), join(making, "root")];
-  const { code, stdout, stderr } = await run([...apart, ...script], { timeoutSeconds: BUILD_SECONDS });
+  const { code, stdout, stderr } = await run([...APART, ...script], { timeoutSeconds: BUILD_SECONDS });
   await writeFile(join(making, "build.log"), `${stdout}\n${stderr}`);
   if (code !== 0) {
     const end = `${stdout}\n${stderr}`.trim().split("\n").slice(-15).join("\n");
@@ -48,11 +53,11 @@ async function build(suite: Suite, folder: string): Promise<void> {
   await rename(making, folder);
 }
 
-/** The files that decide what is in a base: when one of them changes, so does the name of the base. */
-async function recipeHash(): Promise<string> {
+/** A hash of a folder's files: when one of a recipe's files changes, so does the name of what is made by it. */
+export async function recipeHash(recipe: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const name of (await readdir(RECIPE)).sort()) {
-    const content = await readFile(join(RECIPE, name));
+  for (const name of (await readdir(recipe)).sort()) {
+    const content = await readFile(join(recipe, name));
     hash.update(`${name} ${content.length}\n`).update(content);
   }
   return hash.digest("hex").slice(0, 12);
@@ -60,24 +65,17 @@ async function recipeHash(): Promise<string> {
 
 /** Where this machine gets its own Debian packages; empty, for debootstrap's default, when it is no Debian. */
 async function mirror(): Promise<string> {
-  const { stdout } = await run([
-    "apt-get",
-    "indextargets",
-    "--format",
-    "$(REPO_URI)",
-    "Origin: Debian",
-    "Label: Debian",
-  ]);
+  const debian = ["Origin: Debian", "Label: Debian"];
+  const { stdout } = await run(["apt-get", "indextargets", "--format", "$(REPO_URI)", ...debian]);
   return stdout.split("\n")[0]?.trim() ?? "";
 }
 
-/** Removes an interrupted build of the suite, and bases of older recipes that no server runs on. */
+/** Removes an interrupted build of the suite, and bases of older recipes that nothing was started from for a day. */
 async function removeOthers(suite: Suite): Promise<void> {
   await mkdir(CACHE, { recursive: true });
-  const mounts = await readFile("/proc/self/mountinfo", "utf8");
   for (const name of await readdir(CACHE)) {
-    const old = name === `making-${suite}` || name.startsWith(`${suite}-`);
     const folder = join(CACHE, name);
-    if (old && !mounts.includes(folder)) await mustRun(["rm", "-rf", "--one-file-system", folder]);
+    const unused = name.startsWith(`${suite}-`) && Date.now() - (await stat(folder)).mtimeMs > KEPT_UNUSED_MS;
+    if (unused || name === `making-${suite}`) await mustRun(["rm", "-rf", "--one-file-system", folder]);
   }
 }

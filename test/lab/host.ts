@@ -107,6 +107,15 @@ export function run(command: string[], options: RunOptions = {}): Promise<Result
   });
 }
 
+/**
+ * The words to put before a command that mounts or starts things: it gets mount and process namespaces of its own, which
+ * end with it, and it ends with this process, however this process ends.
+ */
+export const APART = [
+  ...["setpriv", "--pdeathsig", "KILL"],
+  ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
+];
+
 /** Runs a program and returns its standard output. @throws Error with what it said, when its exit status is not 0. */
 export async function mustRun(command: string[], options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(command, options);

@@ -11,6 +11,7 @@ import { installPrograms, labUnavailable } from "./host";
 import { makeIdentity } from "./identity";
 import type { ExecOptions, Machine } from "./machine";
 import { claimPlace, type Place } from "./place";
+import { bootUml } from "./uml";
 
 export type { Suite } from "./base";
 export { labUnavailable, skipWithoutLab } from "./host";
@@ -68,7 +69,8 @@ export async function startServer(name: string, options: LabOptions = {}): Promi
   clearAtExit(place);
   try {
     const identity = await makeIdentity(name, place);
-    const machine = await bootContainer(from, place, identity);
+    const boot = kernel === "own" ? bootUml : bootContainer;
+    const machine = await boot(from, place, identity);
     await waitUntilUp(name, place, machine);
     const { privateKeyFile, privateKey, knownHosts, hostKey } = identity;
     const { root, exec, reboot } = machine;

@@ -100,7 +100,11 @@ describe("a resource's life", () => {
     const file = join(root, "etc/nginx/nginx.conf");
     const tuned = readFileSync(file, "latin1");
     writeFileSync(file, tuned.replace("worker_connections 6250", "worker_connections 512"), "latin1");
-    const later = Object.assign(new Engine(provider(), "NginxTuning"), { id: engine.id, inputs: engine.inputs, outputs: engine.outputs });
+    const later = Object.assign(new Engine(provider(), "NginxTuning"), {
+      id: engine.id,
+      inputs: engine.inputs,
+      outputs: engine.outputs,
+    });
     await later.refresh();
     assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768 });
     assert.equal((await later.preview(args)).unchanged, false);
@@ -113,8 +117,16 @@ describe("a resource's life", () => {
     const engine = new Engine(provider(), "NginxTuning");
     await engine.up(args);
     const file = join(root, "etc/nginx/nginx.conf");
-    writeFileSync(file, readFileSync(file, "latin1").replace("worker_connections 6250", "worker_connections 9999"), "latin1");
-    const later = Object.assign(new Engine(provider(), "NginxTuning"), { id: engine.id, inputs: engine.inputs, outputs: engine.outputs });
+    writeFileSync(
+      file,
+      readFileSync(file, "latin1").replace("worker_connections 6250", "worker_connections 9999"),
+      "latin1",
+    );
+    const later = Object.assign(new Engine(provider(), "NginxTuning"), {
+      id: engine.id,
+      inputs: engine.inputs,
+      outputs: engine.outputs,
+    });
     await later.refresh();
     await later.destroy();
     assert.match(readFileSync(file, "latin1"), /worker_connections 9999/);
@@ -155,8 +167,14 @@ describe("a whole server", () => {
     assert.equal(remote.programs.length, 1);
     await Promise.all(engines.map((engine) => engine.up(argsOf(engine.type, args))));
     assert.equal(remote.programs.length, 2);
-    assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250; {3}# as installed/);
-    assert.match(readFileSync(join(root, "etc/postgresql/15/main/postgresql.conf"), "latin1"), /^max_connections = 625\t/m);
+    assert.match(
+      readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"),
+      /worker_connections 6250; {3}# as installed/,
+    );
+    assert.match(
+      readFileSync(join(root, "etc/postgresql/15/main/postgresql.conf"), "latin1"),
+      /^max_connections = 625\t/m,
+    );
     assert.match(readFileSync(join(root, "opt/wapt/conf/waptserver.ini"), "latin1"), /^db_max_connections = 615$/m);
     assert.equal(statSync(join(root, "srv/wapt-uploads")).mode & 0o777, 0o700);
     await Promise.all(engines.map((engine) => engine.refresh()));
@@ -185,14 +203,34 @@ describe("check", () => {
     ["no clients", "NginxTuning", { clients: undefined }, /^clients: give the number of WAPT clients/],
     ["clients as text", "NginxTuning", { clients: "many" }, /^clients: give the number of WAPT clients/],
     ["half a client", "NginxTuning", { clients: 0.5 }, /^clients: .*whole number of 1 or more/],
-    ["more than one server carries", "KernelLimits", { clients: 12001 }, /^clients: 12001 .*use 3 servers of 4001 clients each.*allowAbove5000/],
-    ["an override that breaks a link", "NginxTuning", { workerRlimitNofile: 4096 }, /^workerRlimitNofile: .*below 2 × worker_connections 6250/],
-    ["a pool above PostgreSQL", "WaptServerIni", { dbMaxConnections: 623 }, /^dbMaxConnections: the pool of 623 is above max_connections 625/],
+    [
+      "more than one server carries",
+      "KernelLimits",
+      { clients: 12001 },
+      /^clients: 12001 .*use 3 servers of 4001 clients each.*allowAbove5000/,
+    ],
+    [
+      "an override that breaks a link",
+      "NginxTuning",
+      { workerRlimitNofile: 4096 },
+      /^workerRlimitNofile: .*below 2 × worker_connections 6250/,
+    ],
+    [
+      "a pool above PostgreSQL",
+      "WaptServerIni",
+      { dbMaxConnections: 623 },
+      /^dbMaxConnections: the pool of 623 is above max_connections 625/,
+    ],
     ["no host", "NginxTuning", { connection: {} }, /^connection\.host: give connection\.host/],
     ["no connection", "NginxTuning", { connection: undefined }, /^connection: give connection\.host/],
     ["a relative path", "ProxyTempPath", { path: "srv/uploads" }, /^path: give an absolute path/],
     ["a size that is none", "ProxyTempPath", { path: "/srv/u", minFree: "much" }, /^minFree: give a size such as/],
-    ["an argument that does not exist", "NginxTuning", { workerConnection: 5 }, /^workerConnection: no such argument of NginxTuning; it takes .*workerConnections/],
+    [
+      "an argument that does not exist",
+      "NginxTuning",
+      { workerConnection: 5 },
+      /^workerConnection: no such argument of NginxTuning; it takes .*workerConnections/,
+    ],
   ];
   for (const [name, type, args, message] of refused) {
     it(`refuses ${name} before any connection`, async () => {
@@ -231,6 +269,9 @@ describe("diff", () => {
 
   it("sees what a server still runs with an old value", () => {
     const olds = { connection: { host: "a" }, settings: { max_connections: 625 }, pending: ["postgresql restart"] };
-    assert.equal(provider.diff(olds, { connection: { host: "a" }, settings: { max_connections: 625 } }).changes, undefined);
+    assert.equal(
+      provider.diff(olds, { connection: { host: "a" }, settings: { max_connections: 625 } }).changes,
+      undefined,
+    );
   });
 });

@@ -2,7 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket, type Server as TcpServer } from "node:net";
 import { after } from "node:test";
-import { Server, type ServerChannel, type ServerConfig, type Connection as ServerSide } from "ssh2";
+import {
+  type AuthContext,
+  Server,
+  type ServerChannel,
+  type ServerConfig,
+  type Connection as ServerSide,
+  type Session,
+} from "ssh2";
 import { keyPair } from "./sandbox";
 
 const hostKey = keyPair();
@@ -11,11 +18,11 @@ const hostKey = keyPair();
 export interface Behaviour {
   readonly config?: Partial<ServerConfig>;
   /** Default: everybody is let in. */
-  authenticate?(context: Parameters<Parameters<ServerSide["on"]>[1]>[0], client: ServerSide): void;
+  authenticate?(context: AuthContext, client: ServerSide): void;
   /** How many sessions a connection may have. */
   readonly maxSessions?: number;
   /** Takes the place of accepting a session. */
-  session?(accept: () => unknown, reject: () => void): void;
+  session?(accept: () => Session, reject: () => void): void;
   /** Takes the place of running the command with /bin/sh. */
   execute?(channel: ServerChannel, client: ServerSide, command: string): void;
 }
@@ -66,7 +73,7 @@ function serve(client: ServerSide, behaviour: Behaviour): void {
   let sessions = 0;
   client.on("error", () => {});
   client.on("authentication", (context) => {
-    if (behaviour.authenticate) behaviour.authenticate(context as never, client);
+    if (behaviour.authenticate) behaviour.authenticate(context, client);
     else context.accept();
   });
   client.on("session", (accept, reject) => {
@@ -85,7 +92,15 @@ function serve(client: ServerSide, behaviour: Behaviour): void {
 
 /** Runs a command as sshd would, with /bin/sh as the login shell. */
 export function runShell(channel: ServerChannel, command: string): void {
-  const child = spawn("/bin/sh", ["-c", command], { stdio: "pipe" });
+  // A process group of its own, so that nothing of it outlives its channel.
+  const child = spawn("/bin/sh", ["-c", command], { stdio: "pipe", detached: true });
+  const end = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  };
   channel.pipe(child.stdin);
   child.stdin.on("error", () => {});
   child.stdout.pipe(channel, { end: false });
@@ -95,5 +110,5 @@ export function runShell(channel: ServerChannel, command: string): void {
     else channel.exit(signal.replace("SIG", ""), false, "");
     channel.end();
   });
-  channel.on("close", () => child.kill());
+  channel.on("close", end);
 }

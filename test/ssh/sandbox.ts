@@ -5,11 +5,12 @@ import { after } from "node:test";
 import { utils } from "ssh2";
 
 /**
- * A home folder of its own for this test process, so that no test reads the real ~/.ssh, agent or credentials. Deleted
- * after the tests.
+ * A home folder of its own for this test process, so that no test reads the real ~/.ssh, agent or credentials. To be
+ * made while the file loads; deleted after its tests.
  */
 export class Sandbox {
   readonly home: string;
+  readonly #ends: (() => unknown)[] = [];
 
   constructor() {
     this.home = mkdtempSync(join(tmpdir(), "wapt-ssh-"));
@@ -19,7 +20,15 @@ export class Sandbox {
     process.env.HOME = this.home;
     delete process.env.SSH_AUTH_SOCK;
     for (const name of Object.keys(process.env)) if (name.startsWith("PULUMI_")) delete process.env[name];
-    after(() => rmSync(this.home, { recursive: true, force: true }));
+    this.atEnd(() => rmSync(this.home, { recursive: true, force: true }));
+    after(async () => {
+      for (const end of this.#ends.reverse()) await end();
+    });
+  }
+
+  /** Has something done after all tests of the file, the latest first; `after` inside a test or hook ends with that. */
+  atEnd(end: () => unknown): void {
+    this.#ends.push(end);
   }
 
   path(...parts: string[]): string {
@@ -31,6 +40,10 @@ export class Sandbox {
     writeFileSync(file, text, { mode });
     chmodSync(file, mode);
     return file;
+  }
+
+  remove(name: string): void {
+    rmSync(this.path(name), { force: true });
   }
 
   /** Replaces ~/.ssh/config. */

@@ -136,13 +136,13 @@ class Program:
             self.write_status()
 
     async def run(self):
-        self.pool.open(self.pool.least)
-        self.write_status()
         loop = asyncio.get_running_loop()
         hold = lambda: asyncio.ensure_future(self.in_pool(self.pool.hold))
         release = lambda: asyncio.ensure_future(self.in_pool(self.pool.release))
         loop.add_signal_handler(signal.SIGUSR1, hold)
         loop.add_signal_handler(signal.SIGUSR2, release)
+        self.pool.open(self.pool.least)
+        self.write_status()
         if self.name == "wapttasks":
             await asyncio.Event().wait()
         await self.listen()

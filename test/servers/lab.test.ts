@@ -1,0 +1,317 @@
+/** The lab itself: its servers must fail where a real one would, and leave nothing behind. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { request } from "node:http";
+import type { Duplex } from "node:stream";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
+
+const skip = skipWithoutLab();
+/** Each is written when its service is ready, and goes when it stops. */
+const READY = "test -s /run/waptserver/status.json && test -s /run/wapttasks/status.json";
+/** systemd refuses a sixth start within 10 s, unless told to forget the earlier ones. */
+const RESTART = "systemctl reset-failed waptserver wapttasks && systemctl restart waptserver wapttasks";
+
+describe("a lab server", { skip }, () => {
+  let server: LabServer;
+  before(async () => {
+    server = await startServer("paris");
+  });
+  after(() => server?.stop());
+
+  test("runs nginx before waptserver, PostgreSQL with its stock limit, and both WAPT services", async () => {
+    const answer = await fetch(`http://${server.host}/`);
+    assert.equal(answer.status, 200);
+    assert.deepEqual(await answer.json(), { name: "waptserver" });
+    assert.equal(await say(server, "runuser -u postgres -- psql -Atc 'SHOW max_connections'"), "100");
+    const units = "nginx waptserver wapttasks postgresql@15-main";
+    assert.equal(await say(server, `systemctl is-active ${units}`), "active\nactive\nactive\nactive");
+    assert.match(await say(server, "nginx -T"), /worker_connections 768;/);
+  });
+
+  test("lets its three users in by key, under its own host key", async () => {
+    assert.equal(ssh(server, "root", "id -un; hostname"), "root\nparis");
+    assert.equal(ssh(server, "admin", "sudo -n id -un"), "root");
+    assert.equal(ssh(server, "oncall", "sudo -n id -un || echo oncall | sudo -S -p '' id -un"), "root");
+    assert.ok(readFileSync(server.knownHosts, "utf8").includes(server.hostKey));
+  });
+
+  test("runs commands with the container's capabilities, a status and an input", async () => {
+    assert.deepEqual(await server.exec("cat; echo no >&2; exit 3", { input: "yes" }), {
+      stdout: "yes",
+      stderr: "no\n",
+      code: 3,
+    });
+    const ceiling = Number(await say(server, "ulimit -Hn"));
+    assert.notEqual((await server.exec(`ulimit -Hn ${ceiling + 1}`)).code, 0);
+    await assert.rejects(server.exec("sleep 5", { timeoutSeconds: 0.2 }), /no end within 0.2 s/);
+  });
+
+  test("shows the files that a command wrote", async () => {
+    await say(server, "echo here > /srv/file");
+    assert.equal(readFileSync(`${server.root}/srv/file`, "utf8"), "here\n");
+  });
+
+  test("allows mounts, mount namespaces and the network's sysctls, not the machine's", async () => {
+    await say(server, "mount -t tmpfs -o size=1m small /mnt && df /mnt && umount /mnt");
+    await say(server, "unshare -m sh -c 'mount --bind /etc/hostname /etc/hosts'");
+    assert.equal(await say(server, "sysctl -n -w net.core.somaxconn=5000"), "5000");
+    assert.notEqual((await server.exec("sysctl -w fs.nr_open=4096")).code, 0);
+  });
+});
+
+describe("the lab's WAPT services", { skip }, () => {
+  let server: LabServer;
+  const ini = "/opt/wapt/conf/waptserver.ini";
+  before(async () => {
+    server = await startServer("lyon");
+    await say(server, `cp -p ${ini} /root/stock.ini`);
+  });
+  after(() => server?.stop());
+
+  test("hold as many PostgreSQL connections as the ini says", async () => {
+    const held = await pool(server, 1);
+    assert.equal(held.status, 200);
+    assert.deepEqual(held.pool, { held: 90, error: null });
+    assert.equal(await connections(server), 94, "90 of waptserver, 4 of wapttasks");
+    assert.deepEqual((await pool(server, 0)).pool, { held: 1, error: null });
+  });
+
+  test("meet PostgreSQL's refusal when the pool is larger than its limit", async () => {
+    await restart(server, "s/^# db_max_connections = 90/db_max_connections = 150/");
+    const refused = await pool(server, 1);
+    assert.equal(refused.status, 503);
+    assert.match(refused.pool.error ?? "", /connection/i);
+    assert.ok(refused.pool.held < 97);
+    await restart(server, "");
+  });
+
+  test("let wapttasks hold a pool by a signal", async () => {
+    await say(server, "systemctl kill -s USR1 wapttasks");
+    await eventually(async () => (await connections(server)) === 91);
+    await say(server, "systemctl kill -s USR2 wapttasks");
+    await eventually(async () => (await connections(server)) === 5);
+  });
+
+  test("serve max_clients at a time, and the next one when a client leaves", async () => {
+    await restart(server, "s/^db_name/max_clients = 2\\ndb_name/");
+    const clients = [await websocket(server), await websocket(server)];
+    const third = fetch(`http://${server.host}/status`);
+    assert.equal(await Promise.race([third.then(() => "served"), sleep(1000, "waits")]), "waits");
+    clients[0]!.destroy();
+    const status = (await (await third).json()) as { max_clients: number; websockets: number };
+    assert.deepEqual([status.max_clients, status.websockets], [2, 1]);
+    clients[1]!.destroy();
+    await restart(server, "");
+  });
+
+  for (const [what, edit] of [
+    ["a note after a number", "s/^db_port = 5432/db_port = 5432 ; the default/"],
+    ["a key twice", "s/^db_port = 5432/db_port = 5432\\ndb_port = 5432/"],
+    ["a byte-order mark", "1s/^/\\xef\\xbb\\xbf/"],
+    ["no [options]", "s/^.options.$/[Options]/"],
+  ] as const) {
+    test(`end with status 1 at ${what} in the ini`, async () => {
+      await say(server, `sed '${edit}' /root/stock.ini > ${ini} && ${RESTART}`);
+      await eventually(async () => (await failures(server)) === "failed 1 failed 1");
+      await restart(server, "");
+    });
+  }
+
+  test("end with status 1 when PostgreSQL does not answer at their start", async () => {
+    await say(server, "systemctl stop postgresql@15-main");
+    await say(server, RESTART);
+    await eventually(async () => (await failures(server)) === "failed 1 failed 1");
+    await say(server, "systemctl start postgresql@15-main");
+    await restart(server, "");
+  });
+
+  /** Restarts both services with the stock ini as edited by a sed script, and waits until they serve. */
+  async function restart(to: LabServer, edit: string): Promise<void> {
+    await say(to, `sed '${edit}' /root/stock.ini > ${ini} && ${RESTART}`);
+    await eventually(async () => (await to.exec(READY)).code === 0);
+    await eventually(async () => (await fetch(`http://${to.host}/ping`)).status === 200);
+  }
+});
+
+describe("two lab servers", { skip }, () => {
+  test("are two machines, and a restart in one leaves the other's services alone", async () => {
+    const [one, two] = await Promise.all([startServer("nice"), startServer("nancy")]);
+    try {
+      for (const same of ["cat /etc/machine-id", "hostname", "cat /etc/ssh/ssh_host_ed25519_key.pub"]) {
+        assert.notEqual(await say(one, same), await say(two, same));
+      }
+      assert.notEqual(one.host, two.host);
+      const pids = "systemctl show -P MainPID nginx waptserver postgresql@15-main ssh";
+      const untouched = await say(two, pids);
+      await say(
+        one,
+        "systemctl restart nginx postgresql@15-main && systemctl restart waptserver && systemctl stop ssh",
+      );
+      assert.equal(await say(two, pids), untouched);
+      assert.equal((await fetch(`http://${two.host}/ping`)).status, 200);
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+    }
+  });
+
+  test("leave no process, mount, namespace, link, control group or folder when stopped", async () => {
+    const server = await startServer("tours");
+    const name = `wapt-lab-${server.host.split(".")[2]}`;
+    const pid = Number(spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout.split("\n")[0]);
+    assert.ok(existsSync(`/proc/${pid}`) && traces(name).length > 3, "the test looks in the right places");
+    await server.stop();
+    assert.deepEqual(traces(name), []);
+    assert.ok(!existsSync(`/proc/${pid}`));
+    assert.ok(!existsSync(server.root));
+    await server.stop();
+  });
+
+  test("are cleared by the next start when their process was killed", async () => {
+    const program = `
+      const { startServer } = require(${JSON.stringify(require.resolve("../lab/server"))});
+      startServer("orphan").then((server) => { console.log(server.host); process.kill(process.pid, "SIGKILL"); });`;
+    const killed = spawnSync(process.execPath, ["--import", "tsx", "-e", program], { encoding: "utf8" });
+    const name = `wapt-lab-${killed.stdout.split(".")[2]}`;
+    assert.equal(killed.signal, "SIGKILL", killed.stderr);
+    // It may be gone already: another process of this machine starts a server too.
+    const server = await startServer("heir");
+    try {
+      const own = name === `wapt-lab-${server.host.split(".")[2]}`;
+      assert.equal(await say(server, "hostname"), "heir");
+      if (!own) assert.ok(!traces(name).some((trace) => trace.includes("orphan")));
+    } finally {
+      await server.stop();
+    }
+    assert.deepEqual(traces(name), []);
+  });
+});
+
+describe("a lab server with a kernel of its own", { skip }, () => {
+  test("has limits and sysctls of its own, and comes back from a reboot as itself", async () => {
+    const server = await startServer("brest", { kernel: "own" });
+    try {
+      assert.equal((await fetch(`http://${server.host}/ping`)).status, 200);
+      assert.equal(await say(server, "hostname; ulimit -n 100000 && ulimit -n"), "brest\n100000");
+      await say(server, "echo fs.nr_open = 2000000 > /etc/sysctl.d/test.conf");
+      await say(server, "sysctl -w fs.file-max=123456");
+      const machine = await say(server, "cat /etc/machine-id");
+      await server.reboot!();
+      assert.equal(await say(server, "cat /etc/machine-id"), machine);
+      assert.equal(await say(server, "sysctl -n fs.nr_open"), "2000000", "the file took effect at boot");
+      assert.notEqual(await say(server, "sysctl -n fs.file-max"), "123456", "what no file says is gone");
+      assert.equal((await fetch(`http://${server.host}/ping`)).status, 200);
+      const name = `wapt-lab-${server.host.split(".")[2]}`;
+      await server.stop();
+      assert.deepEqual(traces(name), []);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("other releases of Debian", { skip }, () => {
+  for (const [suite, postgresql] of [
+    ["bullseye", "13"],
+    ["trixie", "17"],
+  ] as const) {
+    test(`${suite} comes with PostgreSQL ${postgresql}`, async () => {
+      const server = await startServer("metz", { suite });
+      try {
+        assert.equal((await pool(server, 1)).pool.held, 90);
+        assert.ok((await say(server, "pg_lsclusters --no-header")).startsWith(`${postgresql} `));
+        assert.ok((await say(server, "cat /etc/os-release")).includes(suite));
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+});
+
+/** Runs a command that must succeed, and returns what it said without the last newline. */
+async function say(server: LabServer, command: string): Promise<string> {
+  const { stdout, stderr, code } = await server.exec(command);
+  assert.equal(code, 0, `${command}: ${stdout}${stderr}`);
+  return stdout.trimEnd() || stderr.trimEnd();
+}
+
+function ssh(server: LabServer, user: string, command: string): string {
+  const trust = [
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    `UserKnownHostsFile=${server.knownHosts}`,
+    "-o",
+    "StrictHostKeyChecking=yes",
+  ];
+  const identity = ["-i", server.privateKeyFile, "-o", "IdentitiesOnly=yes"];
+  const all = [...trust, ...identity, `${user}@${server.host}`, command];
+  const { stdout, stderr, status } = spawnSync("ssh", all, { encoding: "utf8", timeout: 20_000 });
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+}
+
+interface PoolAnswer {
+  status: number;
+  pool: { held: number; error: string | null };
+}
+
+async function pool(server: LabServer, hold: 0 | 1): Promise<PoolAnswer> {
+  const answer = await fetch(`http://${server.host}/pool?hold=${hold}`);
+  return { ...((await answer.json()) as PoolAnswer), status: answer.status };
+}
+
+/** How many connections of role wapt PostgreSQL itself counts. */
+async function connections(server: LabServer): Promise<number> {
+  const query = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'wapt'";
+  return Number(await say(server, `runuser -u postgres -- psql -Atc "${query}"`));
+}
+
+/** The state and exit status of the two services. */
+async function failures(server: LabServer): Promise<string> {
+  const one = "systemctl show -P ActiveState $unit; systemctl show -P ExecMainStatus $unit";
+  const shown = `for unit in waptserver wapttasks; do ${one}; done`;
+  return (await say(server, shown)).replaceAll("\n", " ");
+}
+
+function websocket(server: LabServer): Promise<Duplex> {
+  const headers = {
+    Connection: "Upgrade",
+    Upgrade: "websocket",
+    "Sec-WebSocket-Key": "bGFi",
+    "Sec-WebSocket-Version": "13",
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: server.host, path: "/socket.io/", headers });
+    asked.on("upgrade", (_, socket) => resolve(socket));
+    asked.on("response", (response) => reject(new Error(`no upgrade: ${response.statusCode}`)));
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+/** Waits until a condition holds, at most 20 s. */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, `still not so after 20 s: ${holds}`);
+    await sleep(100);
+  }
+}
+
+/** What on this machine bears a server's name. */
+function traces(name: string): string[] {
+  const words = (text: string) => text.split(/\s/).some((word) => word.split("@")[0]?.replace(/:$/, "") === name);
+  const index = name.slice("wapt-lab-".length);
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(` ${name} `));
+  const listed = ["netns", "link"].flatMap((what) => {
+    const { stdout } = spawnSync("ip", [what, "list"], { encoding: "utf8" });
+    return stdout.split("\n").filter(words);
+  });
+  const folders = [`/run/wapt-lab/${index}`, `/sys/fs/cgroup/${name}`, `/sys/fs/cgroup/systemd/${name}`];
+  return [...mounts, ...listed, ...folders.filter((folder) => existsSync(folder))];
+}

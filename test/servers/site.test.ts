@@ -1,0 +1,226 @@
+/** The site program, by the real CLI, on a real server: each step is checked by asking the server. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { type Run, Stack } from "../../examples/demo/stack";
+import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
+import { differingLines, files, inForce, lifetimes, say } from "./asking";
+
+/** These servers share this machine's hard limit of open files. */
+const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };
+
+const at2500 = {
+  nginx: ["worker_rlimit_nofile 20000", "worker_connections 6250", "client_body_temp_path /srv/wapt-uploads"],
+  maxConnections: 625,
+  sysctl: [4096, 4096],
+  workers: "20000",
+  limitNofile: "20000",
+  ini: { db_max_connections: 615, max_clients: 4096 },
+  waptserver: { db_max_connections: 615, max_clients: 4096 },
+};
+
+const succeeded = (run: Run): Run => {
+  assert.equal(run.code, 0, run.output);
+  return run;
+};
+
+describe("one site", { skip: skipWithoutLab() }, () => {
+  let server: LabServer;
+  let stack: Stack;
+  let untouched: Record<string, string>;
+  const folder = mkdtempSync(join(tmpdir(), "wapt-site-"));
+  const config = (servers: object[]) => ({ "wapt-site:servers": servers, "wapt-site:uploads": "/srv/wapt-uploads" });
+  const paris = (clients: number, more: object = {}) => ({
+    name: "paris",
+    host: server.host,
+    clients,
+    connection: { user: "admin", sudo: true, hostKey: server.hostKey },
+    ...LIMITS,
+    ...more,
+  });
+  const up = async () => succeeded(await stack.pulumi("up", "--yes", "--skip-preview"));
+  const nothingToDo = async () => succeeded(await stack.pulumi("preview", "--expect-no-changes"));
+
+  before(async () => {
+    const cli = await pulumiCli((line) => console.error(line));
+    server = await startServer("paris");
+    untouched = await files(server);
+    stack = new Stack({
+      cli,
+      project: join(__dirname, "../.."),
+      name: "paris",
+      folder,
+      config: config([paris(2500)]),
+      env: { PULUMI_WAPT_SSH_PRIVATE_KEY: server.privateKey },
+    });
+    await stack.init();
+  });
+  after(async () => {
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("preview shows what stands on the server and what is wanted, and changes nothing", async () => {
+    const { output } = succeeded(await stack.pulumi("preview", "--diff"));
+    assert.match(output, /before *: \{\s+worker_connections *: 768/);
+    assert.match(output, /settings *: \{\s+max_connections: 625/);
+    assert.deepEqual(await files(server), untouched);
+  });
+
+  test("up tunes every service, and leaves every other byte as it was", async () => {
+    const conf = "/etc/nginx/nginx.conf /etc/postgresql/15/main/postgresql.conf /opt/wapt/conf/waptserver.ini";
+    const old = await say(server, `cat ${conf}`);
+    await up();
+    assert.deepEqual(await inForce(server), at2500);
+    assert.deepEqual(differingLines(old, await say(server, `cat ${conf}`)), [
+      "-\tworker_connections 768;",
+      "-max_connections = 100\t\t\t# (change requires restart)",
+      "+worker_rlimit_nofile 20000;",
+      "+\tworker_connections 6250;",
+      "+\tclient_body_temp_path /srv/wapt-uploads;",
+      "+max_connections = 625\t\t\t# (change requires restart)",
+      "+db_max_connections = 615",
+      "+max_clients = 4096",
+    ]);
+    const tuned = await files(server);
+    const changed = Object.keys(tuned).filter((path) => tuned[path] !== untouched[path]);
+    assert.deepEqual(changed, [
+      "/etc/nginx/nginx.conf",
+      "/etc/postgresql/15/main/postgresql.conf",
+      "/etc/security/limits.conf",
+      "/etc/sysctl.d/wapt.conf",
+      "/etc/systemd/system/nginx.service.d/zz-pulumi-wapt.conf",
+      "/etc/systemd/system/waptserver.service.d/zz-pulumi-wapt.conf",
+      "/etc/systemd/system/wapttasks.service.d/zz-pulumi-wapt.conf",
+      "/opt/wapt/conf/waptserver.ini",
+    ]);
+    assert.match(tuned["/opt/wapt/conf/waptserver.ini"]!, / 640 wapt:/);
+    assert.equal(await say(server, "stat -c '%a %U' /srv/wapt-uploads"), "700 www-data");
+    assert.match(await say(server, "su -s /bin/sh wapt -c 'ulimit -Hn; ulimit -Sn'"), /^20000\n20000$/);
+  });
+
+  test("the pool of 615 connections is really there", async () => {
+    const answer = await fetch(`http://${server.host}/pool?hold=1`);
+    assert.equal(answer.status, 200, await answer.text());
+    await fetch(`http://${server.host}/pool?hold=0`);
+  });
+
+  test("a second preview and up have nothing to do, and restart nothing", async () => {
+    const [tuned, alive] = [await files(server), await lifetimes(server)];
+    await nothingToDo();
+    assert.match((await up()).output, /7 unchanged/);
+    assert.deepEqual([await files(server), await lifetimes(server)], [tuned, alive]);
+  });
+
+  test("a drift by hand is in the next preview with the server's value, and is repaired alone", async () => {
+    const alive = await lifetimes(server);
+    await say(
+      server,
+      "sed -i 's/worker_connections 6250/worker_connections 512/' /etc/nginx/nginx.conf; systemctl reload nginx",
+    );
+    const { output } = succeeded(await stack.pulumi("preview", "--diff"));
+    assert.match(output, /~ worker_connections: 512 => 6250/);
+    assert.match((await up()).output, /1 updated\s+6 unchanged/);
+    assert.deepEqual(await inForce(server), at2500);
+    const { postgresql, waptserver, wapttasks } = await lifetimes(server);
+    assert.deepEqual([postgresql, waptserver, wapttasks], [alive.postgresql, alive.waptserver, alive.wapttasks]);
+    await nothingToDo();
+  });
+
+  test("a running value that is not the file's is a drift too", async () => {
+    await say(server, "sysctl -qw net.core.somaxconn=128");
+    assert.match(succeeded(await stack.pulumi("preview", "--diff")).output, /~ net.core.somaxconn: 128 => 4096/);
+    await up();
+    assert.deepEqual(await inForce(server), at2500);
+  });
+
+  test("PostgreSQL that still runs with an old max_connections is restarted, its file being right", async () => {
+    const conf = "/etc/postgresql/15/main/postgresql.conf";
+    await say(
+      server,
+      `sed -i 's/^max_connections = 625/max_connections = 700/' ${conf} && systemctl restart postgresql@15-main`,
+    );
+    await say(
+      server,
+      `sed -i 's/^max_connections = 700/max_connections = 625/' ${conf} && systemctl restart waptserver wapttasks`,
+    );
+    assert.match(succeeded(await stack.pulumi("preview", "--diff")).output, /~ max_connections: 700 => 625/);
+    await up();
+    assert.deepEqual(await inForce(server), at2500);
+    await nothingToDo();
+  });
+
+  test("more clients, then fewer: the pool follows PostgreSQL both ways, each service restarts once", async () => {
+    stack.configure(config([paris(3500)]));
+    await up();
+    const more = await inForce(server);
+    assert.deepEqual([more.maxConnections, more.waptserver], [875, { db_max_connections: 865, max_clients: 4200 }]);
+    const starts = () =>
+      say(server, "journalctl -q -o cat -u postgresql@15-main -u waptserver -u wapttasks | grep -c '^Started'");
+    const before = Number(await starts());
+    stack.configure(config([paris(1000)]));
+    await up();
+    const fewer = await inForce(server);
+    assert.deepEqual([fewer.maxConnections, fewer.waptserver], [250, { db_max_connections: 240, max_clients: 4096 }]);
+    assert.equal(Number(await starts()) - before, 3);
+    await nothingToDo();
+  });
+
+  test("a service that was stopped is not started, and that is said", async () => {
+    await say(server, "systemctl stop wapttasks");
+    stack.configure(config([paris(1500)]));
+    assert.match((await up()).output, /wapttasks is not running: it was not started/);
+    assert.equal((await server.exec("systemctl is-active wapttasks")).stdout.trim(), "inactive");
+    assert.equal(await say(server, "systemctl is-active waptserver"), "active");
+    await say(server, "systemctl start wapttasks");
+  });
+
+  test("bad input is refused before any connection", async () => {
+    stack.configure(config([{ ...paris(9000), host: "127.0.0.1", connection: { port: 1 } }]));
+    const { code, output } = await stack.pulumi("preview");
+    assert.notEqual(code, 0);
+    assert.match(
+      output,
+      /9000 clients are more than the 5000 that one WAPT server carries: use 2 servers of 4500 clients each/,
+    );
+    assert.doesNotMatch(output, /ECONNREFUSED|unreachable/);
+  });
+
+  test("a server that can't be reached is a warning in a refresh, and an error in what would change it", async () => {
+    const unreachable = { ...paris(1500), connection: { ...paris(1500).connection, port: 1, dialErrorLimit: 1 } };
+    stack.configure(config([unreachable]));
+    const { code, output } = await stack.pulumi("preview", "--refresh=false");
+    assert.equal(code, 0, output);
+    const failed = await stack.pulumi("up", "--yes", "--skip-preview", "--refresh=false");
+    assert.notEqual(failed.code, 0);
+    stack.configure(config([paris(1500)]));
+    await up();
+  });
+
+  test("destroy puts everything back, to the byte", async () => {
+    succeeded(await stack.pulumi("destroy", "--yes", "--skip-preview"));
+    assert.deepEqual(await files(server), untouched);
+    const back = await inForce(server);
+    assert.deepEqual(back.nginx, ["worker_connections 768"]);
+    assert.deepEqual([back.maxConnections, back.ini], [100, {}]);
+    assert.deepEqual(back.waptserver, { db_max_connections: 90, max_clients: 4096 });
+    assert.equal((await server.exec("test -e /srv/wapt-uploads")).code, 1);
+  });
+
+  test("a limit above the container's ceiling is refused in preview, with both remedies", async () => {
+    stack.configure(
+      config([{ ...paris(2500), workerRlimitNofile: undefined, limitNofile: undefined, nofile: undefined }]),
+    );
+    const { code, output } = await stack.pulumi("preview");
+    assert.notEqual(code, 0);
+    assert.match(
+      output,
+      /32768 open files can't take effect.*hard limit is 20000 \(6250 connections need 12500 descriptors\)/,
+    );
+    assert.match(output, /Give workerRlimitNofile: 20000, or raise the limit on the container's host/);
+    assert.deepEqual(await files(server), untouched);
+  });
+});
