@@ -10,10 +10,12 @@ import type { Credentials } from "./ssh/connection";
 import { open } from "./ssh/session";
 
 let credentials: Credentials = {};
+let forgotten: readonly string[] = [];
 
 const provider = new Provider({
   connect: (connection) => open(connection, credentials),
   say: (line) => console.log(line),
+  isForgotten: (host) => forgotten.includes(host),
 });
 
 function definitionOf(type: string): Definition {
@@ -24,7 +26,7 @@ function definitionOf(type: string): Definition {
   return definition;
 }
 
-/** The stack's configuration: secrets come from there and never enter a resource. */
+/** The stack's configuration: secrets come from there and never enter a resource; `forget` lists hosts with commas. */
 export function configure(get: (key: string) => string | undefined): void {
   credentials = {
     password: get("pulumi-wapt:sshPassword"),
@@ -32,6 +34,7 @@ export function configure(get: (key: string) => string | undefined): void {
     privateKeyPassword: get("pulumi-wapt:sshPrivateKeyPassword"),
     sudoPassword: get("pulumi-wapt:sudoPassword"),
   };
+  forgotten = (get("pulumi-wapt:forget") ?? "").split(",").map((host) => host.trim());
 }
 
 export const check = (type: string, olds: Properties, news: Properties) =>

@@ -1,5 +1,5 @@
 /** Parses what observe.sh reports into a server's state. */
-import { parseRecord, type ServerRecord } from "./record";
+import { parseRecord, RECORD, type ServerRecord } from "./record";
 
 /** Soft and hard limit of open files; Infinity where there is none. */
 export interface OpenFiles {
@@ -31,6 +31,8 @@ export interface Cluster {
   readonly unit: string;
   readonly binary: string;
   readonly command: readonly string[];
+  /** Processes that its unit may have, one a connection; Infinity where there is no limit. */
+  readonly tasksMax: number;
   /** Its own answer by name of the setting, when it runs and answers. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Why it did not answer. */
@@ -46,6 +48,9 @@ export interface Server {
   readonly files: ReadonlyMap<string, string>;
   readonly sysctl: Readonly<Record<string, string>>;
   readonly memoryKilobytes: number;
+  readonly cpus: number;
+  /** Folders of what is written, with the space of their file systems. */
+  readonly disks: readonly { readonly path: string; readonly freeKilobytes: number; readonly writable: boolean }[];
   /** The hard limit of open files that root can't raise; undefined where it can. */
   readonly ceiling?: number;
   readonly units: Readonly<Record<"nginx" | "waptserver" | "wapttasks", Unit>>;
@@ -63,8 +68,10 @@ export interface Server {
   readonly folders: Readonly<Record<string, { mode: string; owner: string; isFolder: boolean } | undefined>>;
   readonly freeKilobytes: Readonly<Record<string, number>>;
   readonly record: ServerRecord;
-  /** What a run that was cut off left to do. */
-  readonly journal: { readonly pending: readonly string[]; readonly stopped: readonly string[] };
+  /** Actions that a run which was cut off left to do, or that were not wanted yet (`restart: "never"`). */
+  readonly pending: readonly string[];
+  /** Services that a run which was cut off had stopped. */
+  readonly stopped: readonly string[];
 }
 
 /** Facts by name; a name may come several times. */
@@ -92,6 +99,7 @@ export function parseObservation(report: string, root: string): Server {
 }
 
 function serverOf(facts: Facts, files: Map<string, string>, root: string): Server {
+  const record = parseRecord(files.get(RECORD));
   const one = (name: string): string => facts.get(name)?.[0] ?? "";
   const [id, name] = one("user").split(" ");
   return {
@@ -101,6 +109,11 @@ function serverOf(facts: Facts, files: Map<string, string>, root: string): Serve
     files,
     sysctl: sysctlOf(facts),
     memoryKilobytes: Number(one("memory")),
+    cpus: Number(one("cpus")) || 1,
+    disks: (facts.get("disk") ?? []).map((line) => {
+      const [free, access, path] = line.split(" ");
+      return { path: path ?? "", freeKilobytes: Number(free), writable: access === "writable" };
+    }),
     ceiling: facts.has("ceiling") ? openFiles("0", one("ceiling")).hard : undefined,
     units: unitsOf(facts),
     nginx: {
@@ -115,8 +128,9 @@ function serverOf(facts: Facts, files: Map<string, string>, root: string): Serve
     clusters: (facts.get("postgres") ?? []).map((line) => clusterOf(line, one)),
     folders: foldersOf(facts),
     freeKilobytes: freeOf(facts),
-    record: parseRecord(files.get("/var/lib/pulumi-wapt/record.json")),
-    journal: { pending: journalOf(one("journal"), "pending"), stopped: journalOf(one("journal"), "stopped") },
+    record: record.settings,
+    pending: [...new Set([...journalOf(one("journal"), "pending"), ...record.pending])],
+    stopped: journalOf(one("journal"), "stopped"),
   };
 }
 
@@ -169,6 +183,7 @@ function clusterOf(line: string, one: (name: string) => string): Cluster {
     configuration: configuration ?? "",
     unit: one(`postgres.unit ${data}`) || `postgresql@${version}-${name}`,
     binary: one(`postgres.binary ${data}`) || `/usr/lib/postgresql/${version}/bin/postgres`,
+    tasksMax: openFiles(one(`postgres.tasks ${data}`), undefined).soft,
     command: one(`postgres.command ${data}`).split("\n").filter(Boolean),
     settings: answer && !failed ? settingsOf(answer) : undefined,
     error: failed ? answer.slice(6) : undefined,

@@ -54,6 +54,7 @@ observe_kernel() {
   for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do
     if [ -r "/proc/sys/$key" ]; then fact "sysctl $key" "$(tr '\t' ' ' <"/proc/sys/$key")"; fi
   done
+  fact cpus "$(nproc 2>/dev/null || echo 1)"
   fact memory "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
   # In a container root can't raise its hard limit; reading does not tell, trying does.
   # shellcheck disable=SC3045 # dash and busybox have ulimit -Hn
@@ -76,6 +77,17 @@ observe_limit_files() {
     for folder in /etc /run /usr/lib /lib; do
       if [ -f "$root$folder/systemd/system/$unit.service" ]; then fact unit-file "$unit" && break; fi
     done
+  done
+}
+
+# Root may write anywhere but on what is mounted read-only, and -w tells that.
+observe_disks() { # FOLDER...
+  for folder; do
+    if [ -d "$root$folder" ]; then
+      access=read-only
+      if [ -w "$root$folder" ]; then access=writable; fi
+      fact disk "$(df -Pk "$root$folder" | awk 'NR == 2 { print $4 }') $access $folder"
+    fi
   done
 }
 
@@ -152,7 +164,9 @@ running_postgres() { # PORT OWNER DATA
   pid=$(head -n 1 "$3/postmaster.pid")
   fact "postgres.command $3" "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)"
   fact "postgres.binary $3" "$(readlink "/proc/$pid/exe")"
-  fact "postgres.unit $3" "$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$pid/cgroup" | tail -n 1)"
+  unit=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$pid/cgroup" | tail -n 1)
+  fact "postgres.unit $3" "$unit"
+  fact "postgres.tasks $3" "$(systemctl show -p TasksMax --value "$unit" 2>/dev/null)"
   answer=$(runuser -u "$2" -- psql -XAtq -F ' ' -h "$(sed -n 5p "$3/postmaster.pid")" -p "$1" -d postgres -c "
     select name, setting from pg_settings
       where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
@@ -197,6 +211,7 @@ observe() { # ROOT NGINX_CONF POSTGRESQL_CONF WAPTSERVER_INI FOLDER...
   observe_nginx "$2"
   observe_postgres "$3"
   file "$4"
+  observe_disks /etc /etc/nginx /etc/postgresql "${4%/*}" /var/lib /var/backups
   shift 4
   for folder; do observe_folder "$folder"; done
   printf 'end\n'

@@ -1,25 +1,10 @@
 /** Compares what is wanted with what was observed: which bytes change, and what makes them effective. Pure. */
+import { FormatError } from "../formats/format";
 import type { Problem } from "../sizing";
 import type { Server } from "./observation";
-import { type Entry, formatRecord, type Owner, RECORD, type ServerRecord } from "./record";
-import type { Action, Check, Folder, Place, Stage, Target } from "./target";
-
-/** What stood at a place before the first change. */
-export interface Before {
-  /** null when no file set it. */
-  readonly file: string | null;
-  readonly running?: string;
-}
-
-/** One resource's part in a transaction. */
-export interface Claim {
-  readonly owner: Owner;
-  readonly target: Target;
-  /** "apply" wants the target's values, "restore" what stood there before. */
-  readonly mode: "apply" | "restore";
-  /** For "restore" on a server that lost its record: what the state remembers, by place id. */
-  readonly before?: Readonly<Record<string, Before>>;
-}
+import { type Claim, ownershipProblems, recordAfter, rivals } from "./ownership";
+import { formatRecord, RECORD, type RecordFile } from "./record";
+import { type Action, type Check, type Folder, fileValue, type Place, type Stage, type Target } from "./target";
 
 export interface FileChange {
   readonly path: string;
@@ -43,7 +28,11 @@ export interface Plan {
 
 /** A change that must not be made. */
 export class RefusedError extends Error {
-  constructor(readonly problems: readonly Problem[]) {
+  constructor(
+    readonly problems: readonly Problem[],
+    /** Whether another resource's change, made first or at the same time, would allow it. */
+    readonly mayPass = false,
+  ) {
     super(problems.map((problem) => problem.reason).join("\n"));
     this.name = "RefusedError";
   }
@@ -54,18 +43,7 @@ interface Aim {
   readonly place: Place;
   readonly file: string | null;
   readonly running: string | undefined;
-}
-
-/** What the file that decides a place says; null when none does. */
-export function fileValue(place: Place): string | null {
-  return place.format.read(place.tree, [place.key])[place.key]?.value ?? null;
-}
-
-/** The value to show for a place: the file's, or the running one where the file is right and not yet effective. */
-export function standing(place: Place): string | undefined {
-  const file = fileValue(place);
-  if (file === null) return undefined;
-  return file === place.value && place.effective !== "by file" ? (place.running ?? file) : file;
+  readonly mayRestart: boolean;
 }
 
 /**
@@ -74,27 +52,48 @@ export function standing(place: Place): string | undefined {
  * @throws RefusedError for an owner of another stack or a target's problem, FormatError for a file that can't be edited.
  */
 export function planOf(server: Server, claims: readonly Claim[]): Plan {
-  refuse(claims.flatMap((claim) => (claim.mode === "apply" ? problemsOf(server, claim) : [])));
+  const applied = claims.filter((claim) => claim.mode === "apply");
+  refuse([...rivals(claims), ...applied.flatMap((claim) => problemsOf(server, claim))]);
   const notes: string[] = [];
-  const own = claims.flatMap((claim) => claim.target.places.flatMap((place) => aimsOf(server, claim, place, notes)));
+  const own = claims.flatMap((claim) =>
+    claim.target.places.flatMap((place) => aimsOf(server, claims, claim, place, notes)),
+  );
   const planned = (id: string) => own.find((aim) => aim.place.id === id)?.running;
-  refuse(claims.flatMap((claim) => (claim.mode === "apply" ? (claim.target.conflicts?.(planned) ?? []) : [])));
-  const followers = claims
-    .flatMap((claim) => claim.target.followers?.(planned) ?? [])
-    .filter((place) => own.every((aim) => aim.place.id !== place.id))
-    .map((place) => ({ place, file: place.value, running: place.value }));
+  refuse(
+    applied.filter(mayRestart).flatMap((claim) => claim.target.conflicts?.(planned) ?? []),
+    true,
+  );
+  const followers = followersOf(claims, own, planned);
   const aims = [...own, ...followers];
   const { changes, changed } = edits(aims);
-  const record = recordAfter(server, claims, followers);
+  const { now, later, deferred } = actionsOf(server, applied, aims, changed);
+  const settings = recordAfter(
+    server,
+    claims,
+    followers.map((aim) => aim.place),
+  );
   return {
-    changes: [...changes, ...recordChange(server, record)],
-    actions: actionsOf(server, claims, aims, changed),
+    changes: [...changes, ...recordChange(server, { settings, pending: later })],
+    actions: now,
     checks: unique(aims.filter((aim) => changed.has(aim.place)).flatMap((aim) => aim.place.check?.(aim.running) ?? [])),
-    folders: claims.flatMap((claim) => (claim.mode === "apply" ? foldersToMake(server, claim.target) : [])),
-    removedFolders: claims.flatMap((claim) => (claim.mode === "restore" ? foldersToRemove(server, claim) : [])),
-    start: server.journal.stopped,
-    notes,
+    folders: applied.flatMap((claim) => foldersToMake(server, claim.target)),
+    removedFolders: claims.flatMap((claim) => foldersToRemove(server, claim)),
+    start: server.stopped,
+    notes: [...notes, ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`)],
   };
+}
+
+/** What would be refused of a claim alone, without asking the server again. */
+export function foreseen(server: Server, claim: Claim): Problem[] {
+  const problems = problemsOf(server, claim);
+  if (problems.length > 0) return problems;
+  try {
+    edits(claim.target.places.flatMap((place) => aimsOf(server, [claim], claim, place, [])));
+    return [];
+  } catch (error) {
+    if (error instanceof FormatError) return [{ property: "connection", reason: error.message }];
+    throw error;
+  }
 }
 
 /** Whether nothing is to be done at all. */
@@ -105,41 +104,40 @@ export function isEmpty(plan: Plan): boolean {
   );
 }
 
-function refuse(problems: readonly Problem[]): void {
-  if (problems.length > 0) throw new RefusedError(problems);
+function refuse(problems: readonly Problem[], mayPass = false): void {
+  if (problems.length > 0) throw new RefusedError(problems, mayPass);
 }
+
+const mayRestart = (claim: Claim): boolean => claim.mayRestart !== false;
 
 function problemsOf(server: Server, claim: Claim): Problem[] {
   return [...ownershipProblems(server.record, claim.owner, claim.target), ...(claim.target.problems ?? [])];
 }
 
-/** A setting that another stack owns. */
-export function ownershipProblems(record: ServerRecord, owner: Pick<Owner, "stack" | "id">, target: Target): Problem[] {
-  const foreign = idsOf(target).filter(
-    (id) => record[id] && record[id].id !== owner.id && record[id].stack !== owner.stack,
-  );
-  const first = foreign[0] ? record[foreign[0]] : undefined;
-  if (!first) return [];
-  const reason =
-    `${foreign.join(", ")}: the stack ${first.stack} owns this on the server (${first.resource}); one server has one owner. ` +
-    `Destroy it there first, or if that stack is gone remove ${RECORD} on the server`;
-  return [{ property: "connection", reason }];
-}
-
-function idsOf(target: Target): string[] {
-  return [...target.places.map((place) => place.id), ...(target.folder ? [target.folder.id] : [])];
-}
-
-function aimsOf(server: Server, claim: Claim, place: Place, notes: string[]): Aim[] {
-  if (claim.mode === "apply") return [{ place, file: place.value, running: place.value }];
+function aimsOf(server: Server, claims: readonly Claim[], claim: Claim, place: Place, notes: string[]): Aim[] {
+  const restart = { mayRestart: mayRestart(claim) };
+  if (claim.mode === "apply") return [{ place, file: place.value, running: place.value, ...restart }];
   const entry = server.record[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
-  if (!before || (entry && entry.id !== claim.owner.id)) return [];
+  const taken = claims.some((one) => one.mode === "apply" && one.target.places.some(({ id }) => id === place.id));
+  if (!before || taken || (entry && entry.id !== claim.owner.id)) return [];
   if (fileValue(place) !== (entry?.value ?? place.value)) {
     notes.push(`${place.id}: someone changed it since, so it is left as it is`);
     return [];
   }
-  return [{ place, file: before.file, running: before.file ?? before.running }];
+  return [{ place, file: before.file, running: before.file ?? before.running, ...restart }];
+}
+
+function followersOf(
+  claims: readonly Claim[],
+  own: readonly Aim[],
+  planned: (id: string) => string | undefined,
+): readonly Aim[] {
+  return claims.flatMap((claim) =>
+    (claim.target.followers?.(planned) ?? [])
+      .filter((place) => own.every((aim) => aim.place.id !== place.id))
+      .map((place) => ({ place, file: place.value, running: place.value, mayRestart: mayRestart(claim) })),
+  );
 }
 
 function edits(aims: readonly Aim[]): { changes: FileChange[]; changed: ReadonlySet<Place> } {
@@ -174,19 +172,31 @@ function needsAction(aim: Aim, changed: boolean): boolean {
   return effective === "by running value" ? runsOther : changed || runsOther;
 }
 
+const isRestart = (action: Action): boolean => action.name === "postgresql restart" || action.name === "wapt restart";
+
+/** What the changes need: now, and by name what is left for later. */
 function actionsOf(
   server: Server,
-  claims: readonly Claim[],
+  applied: readonly Claim[],
   aims: readonly Aim[],
   changed: ReadonlySet<Place>,
-): readonly Action[] {
-  const actions = aims.flatMap((aim) =>
+): { now: readonly Action[]; later: readonly string[]; deferred: readonly string[] } {
+  const needed = aims.flatMap((aim) =>
     aim.place
       .actions(aim.running)
-      .filter((action) => needsAction(aim, changed.has(aim.place)) || server.journal.pending.includes(action.name)),
+      .filter((action) => needsAction(aim, changed.has(aim.place)) || server.pending.includes(action.name))
+      .map((action) => ({ action, allowed: aim.mayRestart || !isRestart(action) })),
   );
-  const needs = claims.flatMap((claim) => (claim.mode === "apply" ? (claim.target.needs ?? []) : []));
-  return merged([...actions, ...needs.flatMap((need) => need.actions)]);
+  for (const claim of applied) {
+    const actions = (claim.target.needs ?? []).flatMap((need) => need.actions);
+    needed.push(...actions.map((action) => ({ action, allowed: mayRestart(claim) || !isRestart(action) })));
+  }
+  const now = merged(needed.filter((one) => one.allowed).map((one) => one.action));
+  const notDone = (name: string) => now.every((action) => action.name !== name);
+  const deferred = [...new Set(needed.map((one) => one.action.name).filter(notDone))];
+  // What another resource left for later is still pending where this transaction does not do it.
+  const later = [...new Set([...deferred, ...server.pending.filter(notDone)])].sort();
+  return { now, later, deferred };
 }
 
 const identity = (action: Action): string => (action.name === "sysctl" ? `sysctl ${action.key}` : action.name);
@@ -216,41 +226,17 @@ function foldersToMake(server: Server, target: Target): Folder[] {
   return target.folder && !folderStands(server, target.folder) ? [target.folder] : [];
 }
 
+/** Folders that the resource made and no longer has. */
 function foldersToRemove(server: Server, claim: Claim): string[] {
-  const folder = claim.target.folder;
-  const entry = folder ? server.record[folder.id] : undefined;
-  return folder && entry?.id === claim.owner.id && entry.before === null ? [folder.path] : [];
+  const kept = claim.mode === "apply" ? claim.target.folder?.id : undefined;
+  return Object.entries(server.record)
+    .filter(
+      ([id, entry]) => id.startsWith("folder ") && id !== kept && entry.id === claim.owner.id && entry.before === null,
+    )
+    .map(([id]) => id.slice("folder ".length));
 }
 
-function recordAfter(server: Server, claims: readonly Claim[], followers: readonly Aim[]): ServerRecord {
-  const record: Record<string, Entry> = { ...server.record };
-  for (const claim of claims.filter((one) => one.mode === "restore")) {
-    for (const id of Object.keys(record)) if (record[id]!.id === claim.owner.id) delete record[id];
-  }
-  for (const claim of claims.filter((one) => one.mode === "apply")) {
-    for (const place of claim.target.places) record[place.id] = entryOf(server, claim.owner, place);
-    const folder = claim.target.folder;
-    if (folder) {
-      const known = server.record[folder.id];
-      const before = known ? known.before : server.folders[folder.path] ? "present" : null;
-      record[folder.id] = { ...claim.owner, value: folder.path, before };
-    }
-    for (const { place } of followers.filter((aim) => !record[aim.place.id])) {
-      record[place.id] = entryOf(server, claim.owner, place);
-    }
-  }
-  return record;
-}
-
-function entryOf(server: Server, owner: Owner, place: Place): Entry {
-  const known = server.record[place.id];
-  const before = known
-    ? { before: known.before, running: known.running }
-    : { before: fileValue(place), running: place.running };
-  return { ...owner, value: place.value, ...before };
-}
-
-function recordChange(server: Server, record: ServerRecord): FileChange[] {
+function recordChange(server: Server, record: RecordFile): FileChange[] {
   const from = server.files.get(RECORD);
   const to = formatRecord(record);
   return to === (from ?? "") ? [] : [{ path: RECORD, from, to, stage: "record" }];

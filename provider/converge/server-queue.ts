@@ -2,9 +2,9 @@
  * What happens to one server within one process: observations are shared, and changes that are asked for at the same
  * time become one transaction, so that they succeed or fail together and each service restarts once.
  */
-import { FormatError } from "../formats/format";
 import { parseObservation, type Server } from "./observation";
-import { type Claim, isEmpty, type Plan, planOf, RefusedError } from "./plan";
+import type { Claim } from "./ownership";
+import { isEmpty, type Plan, planOf, RefusedError } from "./plan";
 import { applyProgram, LOCK_SECONDS, type Outcome, observeProgram, parseOutcome } from "./transaction";
 
 /** Runs a shell program on the server as root; the ssh room's Host is one. */
@@ -50,6 +50,7 @@ export class ConvergeError extends Error {
 }
 
 interface Job {
+  readonly since: number;
   readonly scope: Scope;
   readonly claimant: Claimant;
   resolve(settled: Settled): void;
@@ -58,6 +59,9 @@ interface Job {
 
 /** The engine sends a stack's changes within milliseconds of each other: this long after the last one they start. */
 const GATHER_MILLISECONDS = 150;
+
+/** A change that waits for another resource's waits this long: Pulumi may have too few hands to send both at once. */
+const PATIENCE_MILLISECONDS = 5000;
 
 /** An observation answers for this long, unless something was applied since. */
 const FRESH_MILLISECONDS = 30_000;
@@ -79,7 +83,7 @@ export class ServerQueue {
   /** The server's state, in one round trip that all who ask at the same time share. */
   observe(scope: Scope): Promise<Server> {
     const last = this.last;
-    if (last && Date.now() - last.at < FRESH_MILLISECONDS && covers(last.scope, scope)) return last.server;
+    if (last && this.isFresh(scope)) return last.server;
     const wider = last ? union([last.scope, scope]) : scope;
     const server = this.report(wider);
     this.last = { scope: wider, at: Date.now(), server };
@@ -96,10 +100,23 @@ export class ServerQueue {
    */
   converge(scope: Scope, claimant: Claimant): Promise<Settled> {
     return new Promise((resolve, reject) => {
-      this.jobs.push({ scope, claimant, resolve, reject });
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.start(), GATHER_MILLISECONDS);
+      this.jobs.push({ since: Date.now(), scope, claimant, resolve, reject });
+      this.schedule();
     });
+  }
+
+  /** The observation that stands, if there is one; the server is not asked. */
+  async known(scope: Scope): Promise<Server | undefined> {
+    return this.isFresh(scope) ? this.last?.server : undefined;
+  }
+
+  private isFresh(scope: Scope): boolean {
+    return this.last !== undefined && Date.now() - this.last.at < FRESH_MILLISECONDS && covers(this.last.scope, scope);
+  }
+
+  private schedule(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.start(), GATHER_MILLISECONDS);
   }
 
   private start(): void {
@@ -110,7 +127,11 @@ export class ServerQueue {
         const settled = await this.transact(union(jobs.map((job) => job.scope)), jobs);
         for (const job of jobs) job.resolve(settled);
       } catch (error) {
-        for (const job of jobs) job.reject(error);
+        const patient = error instanceof RefusedError && error.mayPass;
+        const waiting = jobs.filter((job) => patient && Date.now() - job.since < PATIENCE_MILLISECONDS);
+        for (const job of jobs) if (!waiting.includes(job)) job.reject(error);
+        this.jobs.unshift(...waiting);
+        if (waiting.length > 0) this.schedule();
       }
     });
   }
@@ -153,11 +174,6 @@ export class ServerQueue {
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Whether an error left the server as it was. */
-export function leftUntouched(error: unknown): boolean {
-  return error instanceof RefusedError || error instanceof FormatError;
-}
 
 function covers(wide: Scope, narrow: Scope): boolean {
   const given = (["nginx", "postgresql", "waptserver"] as const).every(

@@ -88,3 +88,15 @@ export interface Target {
   /** What the administrator should know. */
   readonly warnings?: readonly string[];
 }
+
+/** What the file that decides a place says; null when none does. */
+export function fileValue(place: Place): string | null {
+  return place.format.read(place.tree, [place.key])[place.key]?.value ?? null;
+}
+
+/** The value to show for a place: the file's, or the running one where the file is right and not yet effective. */
+export function standing(place: Place): string | undefined {
+  const file = fileValue(place);
+  if (file === null) return undefined;
+  return file === place.value && place.effective !== "by file" ? (place.running ?? file) : file;
+}

@@ -7,6 +7,7 @@
  */
 import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
 import { type DomainLine, isLimit, linesOf, sameLimit } from "./limits-line";
+import { removals } from "./line-removal";
 import { insertion, removal, spliced } from "./lines";
 import { changedRoot, inOrder, rootText, withRoot } from "./root-file";
 
@@ -174,17 +175,16 @@ function likeNeighbour(text: string, { start, fields }: DomainLine, words: reado
 
 /** The root file's text without the limit. */
 function without(tree: Tree, limit: Limit): string {
-  let text = rootText(tree);
-  // From the end, so that the places of the earlier lines stay true.
-  for (const { file, line, type, start, fields } of settings(tree, limit).reverse()) {
-    if (file !== tree.root) {
-      throw new FormatError(file, line, `sets ${name(limit)}, which no file shall set; remove this line`);
-    }
-    const { start: from, end } = fields[1]!;
-    const splice = type === "-" ? { start: from, end, text: otherType(limit).type } : removal(text, start);
-    text = spliced(text, [splice]);
+  const text = rootText(tree);
+  const lines = settings(tree, limit);
+  const later = lines.findLast(({ file }) => file !== tree.root);
+  if (later) {
+    throw new FormatError(later.file, later.line, `sets ${name(limit)}, which no file shall set; remove this line`);
   }
-  return text;
+  const other = otherType(limit).type;
+  const typed = lines.filter(({ type }) => type === "-").map(({ fields }) => ({ ...fields[1]!, text: other }));
+  const starts = lines.filter(({ type }) => type !== "-").map(({ start }) => start);
+  return spliced(text, [...typed, ...removals(text, starts)]);
 }
 
 /** What was added last is taken back first: only then does each earlier line stand where its insertion put it. */

@@ -170,14 +170,16 @@ class Walk {
 
   private enter(reading: Reading, statement: Statement, name: string): void {
     const { source, block: parent } = reading;
-    if (FREE_WORDS.has(parent.name))
+    if (FREE_WORDS.has(parent.name)) {
       throw errorAt(source, statement, `a block within "${parent.name}"; nginx allows none`);
+    }
     if (name === "include") throw errorAt(source, statement, 'an "include" without its ";"; end it');
     const block: Block = { name, parent, source, opening: reading.next - 1 };
     reading.block = block;
     if (!parent.parent && (name === "events" || name === "http")) {
-      if (this.single.has(name))
+      if (this.single.has(name)) {
         throw errorAt(source, statement, `a second "${name}" block; nginx allows one: merge the two`);
+      }
       this.single.set(name, block);
     }
     if (this.names.has(name)) this.blocks.push(block);
@@ -197,8 +199,9 @@ class Walk {
       if (this.stack.some((outer) => outer.source.path === file)) {
         throw errorAt(source, statement, `the file ${file} includes itself; remove this include`);
       }
-      if (++this.total > MOST_READINGS)
+      if (++this.total > MOST_READINGS) {
         throw errorAt(source, statement, `more than ${MOST_READINGS} includes; reduce them`);
+      }
       reading.included.push(file);
     }
   }

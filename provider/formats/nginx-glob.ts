@@ -1,6 +1,7 @@
 /**
  * Matches paths as glob(3) of the C library does for nginx, which passes it no flags: `*`, `?` and `[…]` stay within one
- * path component, none of them takes a leading dot, `\` makes the next character an ordinary one, bytes sort as numbers.
+ * path component, none of them takes a leading dot, `\` makes the next character an ordinary one. Left out are only
+ * collating symbols, `[[.a.]]` and `[[=a=]]`, and the folders `.` and `..` that `.*` finds.
  */
 
 /** Tells whether nginx hands an include's path to glob(3); any other path it opens as it is written. */

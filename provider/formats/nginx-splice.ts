@@ -115,8 +115,8 @@ function indentUnit({ text, statements }: Source): string {
   for (const { kind, start } of statements) {
     if (kind === "close") depth--;
     const begin = lineStart(text, start);
-    if (depth === 1 && kind !== "close" && start > begin && isBlank(text, begin, start))
-      return text.slice(begin, start);
+    const isIndented = start > begin && isBlank(text, begin, start);
+    if (depth === 1 && kind !== "close" && isIndented) return text.slice(begin, start);
     if (kind === "block") depth++;
   }
   return INDENT;
@@ -144,10 +144,11 @@ function endsLine(text: string, offset: number): boolean {
   return next === undefined || next === "\n" || next === "#";
 }
 
+/** Tells whether only spaces, tabs and line ends stand there. */
 function isBlank(text: string, start: number, end: number): boolean {
-  for (let at = start; at < end; at++)
-    if (!isTabOrSpace(text[at]) && text[at] !== "\r" && text[at] !== "\n") return false;
-  return true;
+  let at = start;
+  while (at < end && (isTabOrSpace(text[at]) || text[at] === "\r" || text[at] === "\n")) at++;
+  return at >= end;
 }
 
 function skipBlanks(text: string, offset: number): number {

@@ -154,7 +154,7 @@ class Tokenizer {
 
   private skipComment(): void {
     const newline = this.text.indexOf("\n", this.at);
-    const end = newline === -1 ? this.text.length : newline + 1;
+    const end = newline === -1 ? this.text.length : newline;
     this.refuseTooLong(this.at, end, "a comment");
     this.at = end;
   }
@@ -212,7 +212,7 @@ class Tokenizer {
   private refuseTooLong(start: number, end: number, what: string): void {
     // At the end of the file nginx has no more to read, so needs no room for it.
     if (end - start < BUFFER || start + BUFFER >= this.text.length) return;
-    throw this.error(start, `${what} of more than ${BUFFER - 2} bytes, which nginx does not read; shorten it`);
+    throw this.error(start, `${what} that outgrows nginx's buffer of ${BUFFER} bytes; shorten it`);
   }
 
   /** Goes to the brace that closes a Lua block: not one in a Lua string or comment. */

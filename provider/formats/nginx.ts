@@ -95,12 +95,10 @@ function blockOf({ main, blocks }: Configuration, { context }: Setting): Block |
   let found: Block | undefined = main;
   for (const [at, name] of context.entries()) {
     const [first, second] = blocks.filter((block) => hasContext(block, context.slice(0, at + 1)));
-    if (second)
-      throw errorAt(
-        second.source,
-        second.source.statements[second.opening] as Statement,
-        `a second "${name}" block; the setting needs exactly one: merge the two`,
-      );
+    if (second) {
+      const opening = second.source.statements[second.opening] as Statement;
+      throw errorAt(second.source, opening, `a second "${name}" block; the setting needs exactly one: merge the two`);
+    }
     found = first;
   }
   return found;
@@ -111,11 +109,8 @@ function directiveOf({ directives }: Configuration, { name }: Setting, block?: B
   const [first, second] = directives.filter((one) => one.block === block && one.name === name);
   if (!first || !second) return first;
   const { file, line } = foundAt(first);
-  throw errorAt(
-    second.source,
-    second.statement,
-    `a second "${name}", the first being at ${file}:${line}; nginx allows one: remove one`,
-  );
+  const problem = `a second "${name}", the first being at ${file}:${line}; nginx allows one: remove one`;
+  throw errorAt(second.source, second.statement, problem);
 }
 
 interface Change {

@@ -8,6 +8,7 @@
  */
 import { posix } from "node:path";
 import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
+import { removals } from "./line-removal";
 import { insertion, removal, spliced } from "./lines";
 import { changedRoot, inOrder, rootText, withRoot } from "./root-file";
 import { type Statement, statementsOf } from "./sysctl-statement";
@@ -137,10 +138,9 @@ function appended(tree: Tree, key: string, value: string): string {
 
 /** The root file's text without any assignment of the key. */
 function withoutKey(tree: Tree, key: string): string {
-  let text = rootText(tree);
-  const own = statementsOf(tree.root, text, key).filter(({ kind }) => kind === "assignment");
-  // From the end, so that the places of the earlier ones stay true.
-  for (const { start } of own.reverse()) text = spliced(text, [removal(text, start)]);
+  const own = statementsOf(tree.root, rootText(tree), key).filter(({ kind }) => kind === "assignment");
+  const starts = own.map(({ start }) => start);
+  const text = spliced(rootText(tree), removals(rootText(tree), starts));
   const still = deciding(withRoot(tree, text), key);
   if (still) {
     const remedy = still.kind === "pattern" ? `exclude it by a line -${key}` : "remove this line";

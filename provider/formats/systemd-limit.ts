@@ -6,8 +6,9 @@ export interface OpenFiles {
   readonly hard: number | "infinity";
 }
 
-/** Decimal, 0x, 0b, 0o or 0 for octal, as systemd 252 takes it. */
-const NUMBER = /^\+?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$|^0[bB]\+?[01]+$|^0[oO]\+?[0-7]+$/;
+/** Decimal, 0x, 0b, 0o or 0 for octal, as systemd 252 takes it: a sign stands before 0x, and behind 0b and 0o. */
+const NUMBER = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
+const PREFIXED = /^(0[bB](?=[+-]?[01]+$)|0[oO])([+-]?)([0-7]+)$/;
 
 /** RLIM_INFINITY. */
 const INFINITY = 2n ** 64n - 1n;
@@ -17,20 +18,40 @@ const INFINITY = 2n ** 64n - 1n;
  * and M are for limits in bytes only, and systemd ignores `LimitNOFILE=32K`; so it does a soft limit above the hard one.
  */
 export function limitNofile(value: string): OpenFiles | undefined {
-  const colon = value.indexOf(":");
-  const soft = limit(colon === -1 ? value : value.slice(0, colon));
-  const hard = colon === -1 ? soft : limit(value.slice(colon + 1));
+  const [one = "", other = one, ...more] = wordsOf(value) ?? [];
+  const [soft, hard] = [limit(one), limit(other)];
+  if (more.length > 0) return undefined;
   if (soft === undefined || hard === undefined || soft > hard) return undefined;
   return { soft: shown(soft), hard: shown(hard) };
 }
 
-function limit(text: string): bigint | undefined {
-  if (text === "infinity") return INFINITY;
-  const digits = text.replace(/^[ \t]+/, "");
-  if (!NUMBER.test(digits)) return undefined;
-  const bare = digits.replace("+", "");
-  const number = BigInt(/^0[0-7]/.test(bare) ? `0o${bare}` : bare);
-  return number < INFINITY ? number : undefined;
+/** What colons separate; a backslash makes the next character an ordinary one, and none may follow it. */
+function wordsOf(value: string): string[] | undefined {
+  const words: string[] = [];
+  let word = "";
+  for (let at = 0; at < value.length; at++) {
+    const isEscape = value[at] === "\\";
+    if (isEscape && ++at === value.length) return undefined;
+    if (value[at] !== ":" || isEscape) {
+      word += value[at];
+    } else {
+      words.push(word);
+      word = "";
+    }
+  }
+  return [...words, word];
+}
+
+function limit(word: string): bigint | undefined {
+  if (word === "infinity") return INFINITY;
+  const digits = word.replace(/^[ \t]+/, "");
+  const [, sign = "", plain = ""] = NUMBER.exec(digits) ?? [];
+  const [, prefix = "", prefixedSign = "", prefixed = ""] = PREFIXED.exec(digits) ?? [];
+  const text = plain.replace(/^0(?=[0-7])/, "0o") || prefix + prefixed;
+  if (text === "") return undefined;
+  const number = BigInt(text);
+  const isBelowZero = (sign || prefixedSign) === "-" && number > 0n;
+  return isBelowZero || number >= INFINITY ? undefined : number;
 }
 
 function shown(limit: bigint): number | "infinity" {

@@ -2,6 +2,7 @@
  * Unit files as systemd reads them: systemd.syntax(7), and what systemd 252 was seen to do where the manual is silent
  * (line ends, a byte order mark, and the lines at which it gives up a file).
  */
+import { isUtf8 } from "node:buffer";
 import { FormatError } from "./format";
 
 /** A setting of a section; both names are case-sensitive. */
@@ -48,8 +49,8 @@ const LONGEST = 1024 * 1024;
 
 const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 
-/** LF, CR and NUL end a line; different ones in a row are one line end, which NUL closes. */
-const LINE_END = /\n\r?\0?|\r\n?\0?|\0/g;
+/** LF, CR and NUL end a line; different ones in a row are one line end, which NUL closes; but CRLF stays together. */
+const LINE_END = /\n(?:\r(?!\n))?\0?|\r\n?\0?|\0/g;
 
 /** Reads a key's assignments. @throws FormatError at one behind a line that is not valid UTF-8. */
 export function readUnitFile(file: string, text: string, key: Key): UnitFile {
@@ -116,7 +117,7 @@ class Reader {
     const joined = pieces.map(({ start, end }) => this.text.slice(start, end)).join(" ");
     const statement = trimmed(joined);
     if (statement === "") return true;
-    if (!isUtf8(statement)) {
+    if (!isClean(statement)) {
       this.invalid ??= line;
     } else if (statement.startsWith("[")) {
       this.section = statement.slice(1, -1);
@@ -170,14 +171,10 @@ function placeOf(pieces: readonly Piece[], start: number, end: number): Assignme
 }
 
 /** UTF-8 without surrogates and noncharacters, as systemd has it. */
-function isUtf8(bytes: string): boolean {
+function isClean(bytes: string): boolean {
   if (!/[\x80-\xff]/.test(bytes)) return true;
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(bytes, "latin1"));
-    return !/\p{Noncharacter_Code_Point}/u.test(text);
-  } catch {
-    return false;
-  }
+  const buffer = Buffer.from(bytes, "latin1");
+  return isUtf8(buffer) && !/\p{Noncharacter_Code_Point}/u.test(buffer.toString());
 }
 
 /** How many backslashes stand before `end`. */

@@ -7,7 +7,8 @@
  */
 import { posix } from "node:path";
 import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
-import { insertion, lineEnd, removal, spliced } from "./lines";
+import { removals } from "./line-removal";
+import { insertion, lineEnd, type Splice, spliced } from "./lines";
 import { changedRoot, inOrder, rootText, withRoot } from "./root-file";
 import { limitNofile } from "./systemd-limit";
 import { type Assignment, type Key, readUnitFile } from "./systemd-syntax";
@@ -181,24 +182,33 @@ function without(tree: Tree, key: Key): string {
     throw new FormatError(last.file, last.line, `sets ${key.name}, which no drop-in shall set; remove this line`);
   }
   refuseOddLineEnds(tree, key.name);
-  let text = rootText(tree);
   const own = settings(tree, key).filter(({ file }) => file === tree.root);
   const standing = own.slice(own.findLastIndex(({ value }) => value === "") + 1);
-  // From the end, so that the places of the earlier lines stay true.
-  for (const assignment of standing.reverse()) text = spliced(text, removals(text, key, assignment));
-  return text;
+  const text = rootText(tree);
+  return spliced(
+    text,
+    withSection(text, key, standing) ??
+      removals(
+        text,
+        standing.flatMap(({ lineStarts }) => lineStarts),
+      ),
+  );
 }
 
-/** Takes the assignment's lines out, and what an insertion put before them. */
-function removals(text: string, { section }: Key, { lineStarts, header }: Assignment) {
-  const [start = 0] = lineStarts;
-  const isAlone = lineEnd(text, header) === start && lineEnd(text, start) === text.length;
-  if (!isAlone || lineText(text, header) !== `[${section}]`) return lineStarts.map((one) => removal(text, one));
+/** Takes out a last section that holds nothing else, with the empty line that an insertion put before it. */
+function withSection(text: string, { section }: Key, standing: readonly Assignment[]): Splice[] | undefined {
+  const { header } = standing[0]!;
+  if (lineText(text, header) !== `[${section}]`) return undefined;
+  let end = lineEnd(text, header);
+  for (const start of standing.flatMap(({ lineStarts }) => lineStarts)) {
+    if (start !== end) return undefined;
+    end = lineEnd(text, start);
+  }
+  if (end < text.length) return undefined;
   const above = header === 0 ? 0 : text.lastIndexOf("\n", header - 2) + 1;
-  const from = lineText(text, above) === "" ? above : header;
-  if (text.endsWith("\n")) return [{ start: from, end: text.length, text: "" }];
-  const feed = from === 0 ? 0 : text.slice(0, from).endsWith("\r\n") ? 2 : 1;
-  return [{ start: from - feed, end: text.length, text: "" }];
+  const start = lineText(text, above) === "" ? above : header;
+  if (text.endsWith("\n") || start === 0) return [{ start, end, text: "" }];
+  return [{ start: start - (text.slice(0, start).endsWith("\r\n") ? 2 : 1), end, text: "" }];
 }
 
 /** The line that begins at `start`, without its line end. */

@@ -26,6 +26,12 @@ export interface ServerArgs {
    * Default: `/`, the server itself.
    */
   root?: pulumi.Input<string>;
+  /**
+   * `never` writes the files and leaves a restart of PostgreSQL or WAPT that they need for later: it stays a difference
+   * in every preview, until a run without `never`, or the administrator, restarts them. nginx is reloaded all the same.
+   * Default: `as needed`.
+   */
+  restart?: pulumi.Input<"as needed" | "never">;
   /** nginx's main configuration file. Default: the one that nginx itself was built to read. */
   nginxConf?: pulumi.Input<string>;
   /** The user of nginx's workers. Default: nginx's `user` directive, else the user that nginx was built for. */

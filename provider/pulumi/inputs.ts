@@ -1,6 +1,6 @@
 /** A resource's inputs as Pulumi stores them, and their way to and from a definition's arguments. */
 import { isDeepStrictEqual } from "node:util";
-import type { Before } from "../converge/plan";
+import type { Before } from "../converge/ownership";
 import {
   type Arguments,
   argumentNames,

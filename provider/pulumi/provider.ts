@@ -4,9 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Server } from "../converge/observation";
-import { type Claim, fileValue, folderStands, ownershipProblems, RefusedError, standing } from "../converge/plan";
+import type { Claim } from "../converge/ownership";
+import { folderStands, foreseen, RefusedError } from "../converge/plan";
 import { ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
-import type { Target } from "../converge/target";
+import { fileValue, standing, type Target } from "../converge/target";
 import type { Arguments, Definition, Settings } from "../resources/definition";
 import { WAPTSERVER_INI } from "../resources/definition";
 import type { Connection } from "../ssh/connection";
@@ -32,10 +33,14 @@ export interface Failure {
 export interface Surroundings {
   connect(connection: Connection): Promise<Remote>;
   say(line: string): void;
+  /** Whether a server is gone for good, so that deleting its resources does not need it. */
+  isForgotten(host: string): boolean;
 }
 
 export class Provider {
   private readonly queues = new Map<string, ServerQueue>();
+  /** The queue's key by connection and root, for a look without a connection. */
+  private readonly keys = new Map<string, string>();
   private readonly said = new Set<string>();
 
   constructor(private readonly surroundings: Surroundings) {}
@@ -52,19 +57,24 @@ export class Provider {
     const given = Object.fromEntries([...checked.unknown].map((one) => [one, UNKNOWN]));
     const settings = Object.keys(checked.settings).length > 0 ? checked.settings : UNKNOWN;
     const inputs: Properties = { ...defined(checked.args), ...given, stack, name, settings };
-    if (olds.settings !== undefined) return { inputs: { ...inputs, ...defined({ before, unset }) }, failures: [] };
-    if (checked.unknown.size > 0) return { inputs: { ...inputs, before: UNKNOWN }, failures: [] };
-    return this.firstCheck(definition, checked.args, checked.settings, inputs);
+    if (olds.settings !== undefined) Object.assign(inputs, defined({ before, unset }));
+    else if (checked.unknown.size > 0) inputs.before = UNKNOWN;
+    if (checked.unknown.size > 0) return { inputs, failures: [] };
+    return this.checkOnServer(definition, checked.args, checked.settings, inputs);
   }
 
-  private async firstCheck(definition: Definition, args: Arguments, settings: Settings, inputs: Properties) {
+  /** A new resource's server is asked; of an existing one what the refresh has just read is looked at. */
+  private async checkOnServer(definition: Definition, args: Arguments, settings: Settings, inputs: Properties) {
+    const isNew = inputs.before === undefined;
+    const stored = storedIn(inputs);
     try {
-      const server = await this.observe(definition, args, String(inputs.stack));
+      const server = await (isNew ? this.observe(definition, args, stored.stack) : this.known(definition, args));
+      if (!server) return { inputs, failures: [] };
       const target = definition.target(settings, server, args);
-      const owner = { stack: String(inputs.stack), id: "" };
-      const failures = [...ownershipProblems(server.record, owner, target), ...(target.problems ?? [])];
+      const owner = ownerOf(stored, definition, "");
+      const failures = isNew ? foreseen(server, { owner, target, mode: "apply" }) : [...(target.problems ?? [])];
       for (const warning of target.warnings ?? []) this.say(args, warning);
-      return { inputs: { ...inputs, ...beforeOf(target, server) }, failures };
+      return { inputs: isNew ? { ...inputs, ...beforeOf(target, server) } : inputs, failures };
     } catch (error) {
       return { inputs, failures: [{ property: "connection", reason: messageOf(error) }] };
     }
@@ -111,13 +121,22 @@ export class Provider {
   async delete(definition: Definition, id: string, props: Properties): Promise<void> {
     const stored = storedIn(props);
     const { args, settings } = storedArguments(definition, props);
-    const { queue, scope } = await this.queue(definition, args, stored.stack);
-    const { notes } = await queue.converge(scope, (server) => {
+    const host = args.connection?.host ?? "";
+    if (this.surroundings.isForgotten(host)) return this.say(args, "forgotten: nothing was put back on it");
+    const claimant = (server: Server): Claim => {
       const target = definition.target(settings, server, args);
       if (target.places.length === 0) throw new RefusedError(target.problems ?? []);
-      return { owner: ownerOf(stored, definition, id), target, mode: "restore", before: rememberedBefore(stored) };
-    });
-    for (const note of notes) this.say(args, note);
+      const [owner, before] = [ownerOf(stored, definition, id), rememberedBefore(stored)];
+      return { owner, target, mode: "restore", before, mayRestart: args.restart !== "never" };
+    };
+    try {
+      const { queue, scope } = await this.queue(definition, args, stored.stack);
+      const { notes } = await queue.converge(scope, claimant);
+      for (const note of notes) this.say(args, note);
+    } catch (error) {
+      const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat`;
+      throw new Error(`${messageOf(error)}. ${remedy}`);
+    }
   }
 
   private async apply(definition: Definition, id: string, inputs: Properties, isNew: boolean): Promise<Properties> {
@@ -128,6 +147,7 @@ export class Provider {
       owner: ownerOf(stored, definition, id),
       target: definition.target(settings, server, args),
       mode: "apply",
+      mayRestart: args.restart !== "never",
     });
     try {
       const { before, notes } = await queue.converge(scope, claimant);
@@ -162,10 +182,17 @@ export class Provider {
     const remote = await this.surroundings.connect(connection);
     const scope = scopeOf(definition, args);
     const key = `${remote.key} ${scope.root}`;
+    this.keys.set(connectionKey(args), key);
     const queue =
       this.queues.get(key) ?? new ServerQueue(() => this.surroundings.connect(connection), `the stack ${stack}`);
     this.queues.set(key, queue);
     return { queue, scope };
+  }
+
+  /** What was observed of a server lately; it is not connected to. */
+  private async known(definition: Definition, args: Arguments): Promise<Server | undefined> {
+    const queue = this.queues.get(this.keys.get(connectionKey(args)) ?? "");
+    return queue?.known(scopeOf(definition, args));
   }
 
   private say(args: Arguments, text: string): void {
@@ -176,6 +203,8 @@ export class Provider {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const connectionKey = (args: Arguments): string => JSON.stringify([args.connection, args.root]);
 
 function ownerOf(stored: Stored, definition: Definition, id: string) {
   return { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
@@ -233,7 +262,7 @@ function pendingOf(target: Target, server: Server): string[] {
     pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
   }
   const names = target.places.flatMap((place) => place.actions(place.value).map((action) => action.name));
-  for (const name of server.journal.pending) if ((names as string[]).includes(name)) pending.add(name);
-  if (names.includes("wapt restart")) for (const unit of server.journal.stopped) pending.add(`start ${unit}`);
+  for (const name of server.pending) if ((names as string[]).includes(name)) pending.add(name);
+  if (names.includes("wapt restart")) for (const unit of server.stopped) pending.add(`start ${unit}`);
   return [...pending];
 }

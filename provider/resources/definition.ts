@@ -42,6 +42,7 @@ const common = {
     .min(1, { error: "give the number of WAPT clients, a whole number of 1 or more" }),
   allowAbove5000: z.boolean({ error: "give true or false" }).optional(),
   root: path.optional(),
+  restart: z.enum(["as needed", "never"], { error: 'restart is "as needed" or "never"' }).optional(),
   nginxConf: path.optional(),
   nginxUser: z
     .string()

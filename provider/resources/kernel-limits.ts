@@ -7,6 +7,7 @@ import { dropInOrder, systemd } from "../formats/systemd";
 import { ceilingProblems } from "./ceiling";
 import { defineResource, type Settings } from "./definition";
 import { nginxUser } from "./nginx-server";
+import { backlogFindings, diskFindings, reported } from "./preflight";
 import { waptRestart } from "./wapt-server";
 
 const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
@@ -28,6 +29,10 @@ export const kernelLimits = defineResource({
   }),
   target(settings, server, args) {
     const [nofile, limitNofile] = [Number(settings.nofile), Number(settings.LimitNOFILE)];
+    const preflight = reported("connection", [
+      ...diskFindings(server, ["/etc", "/var/lib", "/var/backups"]),
+      ...backlogFindings(server, Number(settings["net.core.somaxconn"])),
+    ]);
     return {
       places: [
         ...KEYS.map((key) => sysctlPlace(server, key, settings)),
@@ -35,7 +40,8 @@ export const kernelLimits = defineResource({
         ...UNITS.filter((unit) => server.units[unit].installed).map((unit) => dropInPlace(server, unit, settings)),
       ],
       needs: processNeeds(server, limitNofile),
-      problems: ceilingProblems(server, { nofile, limitNofile }),
+      problems: [...ceilingProblems(server, { nofile, limitNofile }), ...preflight.problems],
+      warnings: preflight.warnings,
     };
   },
 });

@@ -1,9 +1,11 @@
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration. */
+import { posix } from "node:path";
 import type { Place } from "../converge/target";
 import { nginx } from "../formats/nginx";
 import { ceilingProblems } from "./ceiling";
 import { defineResource } from "./definition";
 import { nginxCheck, nginxProblems, nginxReload, nginxTree } from "./nginx-server";
+import { diskFindings, fileFindings, portFindings, reported, workerFindings } from "./preflight";
 
 export const nginxTuning = defineResource({
   type: "NginxTuning",
@@ -27,6 +29,12 @@ export const nginxTuning = defineResource({
     const [connections, limit] = [Number(settings.worker_connections), Number(settings.worker_rlimit_nofile)];
     const problems = nginxProblems(server);
     if (problems.length > 0) return { places: [], problems };
+    const preflight = reported("workerConnections", [
+      ...diskFindings(server, [posix.dirname(server.nginx.configuration), "/var/lib", "/var/backups"]),
+      ...fileFindings(server, limit),
+      ...portFindings(server, connections),
+      ...workerFindings(server),
+    ]);
     return {
       places: [
         place("worker_connections", "events.worker_connections", {
@@ -39,7 +47,8 @@ export const nginxTuning = defineResource({
           actions: (value) => nginxReload(server, value),
         }),
       ],
-      problems: ceilingProblems(server, { workerRlimitNofile: limit }, connections),
+      problems: [...ceilingProblems(server, { workerRlimitNofile: limit }, connections), ...preflight.problems],
+      warnings: preflight.warnings,
     };
   },
 });

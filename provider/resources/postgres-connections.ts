@@ -1,4 +1,5 @@
 /** PostgreSQL's `max_connections`. */
+import { posix } from "node:path";
 import type { Cluster, Server } from "../converge/observation";
 import type { Action, Place } from "../converge/target";
 import { ini } from "../formats/ini";
@@ -6,6 +7,7 @@ import { commandLineSetting, postgresql } from "../formats/postgresql";
 import type { Problem } from "../sizing";
 import { defineResource } from "./definition";
 import { findCluster, reservedConnections } from "./postgres-server";
+import { diskFindings, memoryFindings, reported, taskFindings } from "./preflight";
 import { iniTree, waptDatabase, waptRestart } from "./wapt-server";
 
 export const postgresConnections = defineResource({
@@ -17,6 +19,12 @@ export const postgresConnections = defineResource({
     if ("problem" in found) return { places: [], problems: [found.problem] };
     const { cluster } = found;
     const wanted = String(settings.max_connections);
+    const preflight = reported("maxConnections", [
+      ...memoryFindings(server, Number(wanted)),
+      ...taskFindings(cluster, Number(wanted)),
+      ...diskFindings(server, [posix.dirname(cluster.configuration)]),
+    ]);
+    const stopped = server.root === "" && !cluster.online;
     return {
       places: [
         {
@@ -44,9 +52,11 @@ export const postgresConnections = defineResource({
           }),
         },
       ],
-      problems: clusterProblems(cluster, wanted),
-      warnings:
-        server.root === "" && !cluster.online ? [`PostgreSQL (${cluster.unit}) is not running: not started`] : [],
+      problems: [...clusterProblems(cluster, wanted), ...preflight.problems],
+      warnings: [
+        ...(stopped ? [`PostgreSQL (${cluster.unit}) is not running: its file is right, it was not started`] : []),
+        ...preflight.warnings,
+      ],
       followers: (planned) => smallerPool(server, cluster, planned("max_connections"), args.waptserverIni),
     };
   },

@@ -1,9 +1,11 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
+import { posix } from "node:path";
 import type { Place } from "../converge/target";
 import { ini } from "../formats/ini";
 import { SUPERUSER_RESERVED } from "../sizing";
 import { defineResource } from "./definition";
 import { findCluster, reservedConnections } from "./postgres-server";
+import { diskFindings, reported } from "./preflight";
 import { iniTree, isLocal, waptDatabase, waptRestart } from "./wapt-server";
 
 export const waptServerIni = defineResource({
@@ -28,7 +30,9 @@ export const waptServerIni = defineResource({
       actions: () => waptRestart(server),
     });
     const pool = Number(settings.db_max_connections);
+    const { problems } = reported("waptserverIni", diskFindings(server, [posix.dirname(tree.root)]));
     return {
+      problems,
       places: [place("db_max_connections"), place("max_clients")],
       conflicts(planned) {
         const database = waptDatabase(server, args.waptserverIni);

@@ -45,10 +45,10 @@ export class Authentication {
 
   /** For ssh2's `authHandler`. */
   readonly handler: AuthHandlerMiddleware = (allowed, _partial, next) => {
-    this.#next(allowed).then(
-      (method) => next(method ?? GIVE_UP),
-      () => next(GIVE_UP),
-    );
+    this.#next(allowed)
+      .then((method) => next(method ?? GIVE_UP))
+      // What ssh2 can't begin is left to the login's deadline: an error without a handler would end the process.
+      .catch(() => this.note("a way to log in could not be begun"));
     // Undefined tells ssh2 to wait for next().
     return undefined as never;
   };
@@ -60,12 +60,20 @@ export class Authentication {
 
   /** What to say when the server refused everything. */
   refusal(reason = "refused the login"): SshError {
-    const { user } = this.#target;
     const tried = this.#tried.length > 0 ? `tried ${this.#tried.join(", ")}` : "there was nothing to try";
     const allowed = this.#allowed === undefined ? "" : `; it accepts ${this.#allowed.join(", ") || "nothing"}`;
     const notes = this.#notes.map((note) => `; ${note}`).join("");
-    const advice = `Give connection.privateKey, or let the server accept one of your keys for ${quotable(user, [])} (authorized_keys).`;
-    return new SshError("auth", `${destinationName(this.#target)} ${reason}: ${tried}${allowed}${notes}. ${advice}`);
+    const text = `${reason}: ${tried}${allowed}${notes}. ${this.#advice(reason)}`;
+    return new SshError("auth", `${destinationName(this.#target)} ${text}`);
+  }
+
+  #advice(reason: string): string {
+    if (reason.includes("Too many")) {
+      return "Name the right key by IdentityFile, with IdentitiesOnly yes, for this host in the ssh configuration.";
+    }
+    if (this.#allowed?.includes("publickey") === false) return "Give connection.password.";
+    const user = quotable(this.#target.user, []);
+    return `Give connection.privateKey, or let the server accept one of your keys for ${user} (authorized_keys).`;
   }
 
   async #next(allowed: readonly AuthenticationType[] | null): Promise<AnyAuthMethod | undefined> {
@@ -73,8 +81,8 @@ export class Authentication {
     for (;;) {
       const way = this.#take();
       if (way === undefined) return this.#allowed === undefined ? this.#ask() : undefined;
-      const method = await way.begin(this.#allowed ?? []);
-      if (method === undefined) continue;
+      const method = await way.begin(this.#allowed ?? []).catch(() => this.note(`${way.label} can't be used`));
+      if (!method) continue;
       this.#tried.push(way.label);
       return method;
     }
@@ -116,7 +124,7 @@ export class Authentication {
   #fileWay(file: string): Way {
     const begin = async () => {
       const text = await readFile(file, "utf8").catch(() => undefined);
-      return text === undefined || text.startsWith("ssh-") ? undefined : this.#offerKey(file, text);
+      return text === undefined || /^(ssh|ecdsa|sk)-/.test(text) ? undefined : this.#offerKey(file, text);
     };
     return { label: file, needs: "publickey", begin };
   }

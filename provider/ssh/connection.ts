@@ -33,7 +33,7 @@ const fields = {
   user: oneLine("connection.user").min(1, { error: "connection.user is empty: leave it out for root" }).optional(),
   /** The password to log in with. */
   password: oneLine("connection.password").optional(),
-  /** The contents (not the name) of a private key: OpenSSH, PKCS#1, SEC 1, PKCS#8 or PuTTY. */
+  /** The contents (not the name) of a private key: OpenSSH, PKCS#1, SEC 1, PKCS#8 or PuTTY 2. */
   privateKey: z.string().optional(),
   /** The passphrase of an encrypted private key: of `privateKey` and of key files. */
   privateKeyPassword: z.string().optional(),
@@ -65,6 +65,9 @@ const fields = {
     .min(0, { error: "perDialTimeout is a number of seconds, or 0 for no limit" })
     .max(86_400, { error: "perDialTimeout is at most 86400 seconds" })
     .optional(),
+};
+
+const sudoFields = {
   /** Become root through sudo after logging in. Default: false. */
   sudo: z.boolean().optional(),
   /** The password for sudo, if it asks for one. Default: `password`. */
@@ -77,14 +80,16 @@ const unknownField = (known: readonly string[]) => (issue: { code?: string; keys
     ? `${(issue.keys ?? []).join(", ")}: no such field of a connection; it has ${known.join(", ")}`
     : undefined;
 
+/** The server through which another one is reached. */
 const proxy = z.strictObject(fields, { error: unknownField(Object.keys(fields)) });
+const allFields = { ...fields, ...sudoFields, proxy: proxy.optional() };
 
 /**
  * A connection whose values are all known: the fields of @pulumi/command's `remote.ConnectionArgs`, and those of
  * verification and sudo.
  */
 export const connectionSchema = z
-  .strictObject({ ...fields, proxy: proxy.optional() }, { error: unknownField([...Object.keys(fields), "proxy"]) })
+  .strictObject(allFields, { error: unknownField(Object.keys(allFields)) })
   .refine((connection) => connection.sudoPassword === undefined || connection.sudo !== undefined, {
     error: "sudoPassword is given, but not sudo: add sudo: true",
     path: ["sudo"],

@@ -100,7 +100,7 @@ function route(connection: Connection, settings: HostSettings, fallbacks: LoginS
   const keysOnly = forBastion(fallbacks);
   const inherited = { hostKeyChecking: connection.hostKeyChecking, knownHosts: connection.knownHosts };
   if (connection.proxy !== undefined) {
-    const { sudo: _, sudoPassword: __, ...proxy } = connection.proxy;
+    const { proxy } = connection;
     const own = hostSettings(proxy.host, proxy.user);
     return destination({ ...inherited, ...defined(proxy) }, own, keysOnly, jump(own.proxyJump, inherited, keysOnly, 1));
   }
@@ -150,6 +150,8 @@ function destination(
   const home = homedir();
   const user = hop.user ?? settings.user ?? "root";
   const port = hop.port ?? settings.port ?? 22;
+  if (port < 1 || port > 65535)
+    throw new SshError("config", `the ssh configuration gives ${hop.host} the port ${port}`);
   const file = (name: string) => expandFile(name, { home, user, port, host: settings.hostName, given: hop.host });
   const identityFiles = settings.identityFiles.filter((name) => name !== "none");
   const limit = hop.dialErrorLimit ?? 3;

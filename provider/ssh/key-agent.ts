@@ -1,7 +1,7 @@
 import { BaseAgent, createAgent, type ParsedKey, type SignCallback, type SigningRequestOptions, utils } from "ssh2";
 
-/** Long enough to touch a token or to unlock a key store's window, short enough not to hang. */
-const ANSWER_SECONDS = 30;
+/** Long enough to touch a token, short enough to leave time for other keys. */
+const ANSWER_SECONDS = 10;
 
 /** Chooses from an agent's keys those to offer, in the order to offer them. */
 export type ChooseKeys = (keys: readonly ParsedKey[]) => readonly ParsedKey[];

@@ -11,7 +11,7 @@ const SESSIONS = 8;
 /** Seconds in which a server that lives opens a session, where the connection sets no limit. */
 const OPEN_SECONDS = 15;
 /** Attempts to open a session while no other of ours is open, with twice the pause each time. */
-const OPEN_ATTEMPTS = 6;
+const OPEN_ATTEMPTS = 5;
 const OPEN_PAUSE_MS = 50;
 const GOODBYE_MS = 1000;
 
@@ -150,14 +150,24 @@ export class Link {
 
   #askForLife(): void {
     this.#unanswered++;
-    try {
-      // To cancel a forwarding that does not exist changes nothing, and every server answers: it refuses.
-      this.client.unforwardIn("localhost", 1, () => {
+    this.ask().then(
+      () => {
         this.#unanswered = 0;
-      });
-    } catch {
-      this.destroy();
-    }
+      },
+      () => this.destroy(),
+    );
+  }
+
+  /** Asks the server for any answer. When it comes, all that the server has sent before has come too. */
+  ask(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      try {
+        // To cancel a forwarding that does not exist changes nothing, and every server answers: it refuses.
+        this.client.unforwardIn("localhost", 1, () => resolve());
+      } catch {
+        reject(this.#lost());
+      }
+    });
   }
 
   /** Says goodbye and closes; waits for the server's end of it, but not long. */

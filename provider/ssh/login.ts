@@ -83,7 +83,11 @@ class Login {
       readyTimeout: 0,
       keepaliveInterval: 0,
       algorithms: { serverHostKey: [...this.check.algorithms] as ServerHostKeyAlgorithm[] },
-      authHandler: this.#authentication.handler,
+      authHandler: (allowed, partial, next) => {
+        // Each way to log in gets its own time: PAM takes seconds to refuse a password.
+        this.#enter("login");
+        return this.#authentication.handler(allowed, partial, next);
+      },
       hostVerifier: (key: Buffer, verify: (accepted: boolean) => void) => {
         this.check.accept(key).then(
           () => verify(true),

@@ -44,7 +44,7 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
 }
 
 function isEncrypted(text: string): boolean {
-  const result = utils.parseKey(text);
+  const result = parseKey(text);
   return (
     text.includes("BEGIN ENCRYPTED PRIVATE KEY") || (result instanceof Error && /passphrase/i.test(result.message))
   );
@@ -52,10 +52,18 @@ function isEncrypted(text: string): boolean {
 
 function parse(text: string, passphrase: string | undefined): ParsedKey | undefined {
   const source = /-----BEGIN (?:ENCRYPTED )?PRIVATE KEY-----/.test(text) ? fromPkcs8(text, passphrase) : text;
-  if (source === undefined) return undefined;
-  const result: ParsedKey | ParsedKey[] | Error = utils.parseKey(source, passphrase);
-  const key = Array.isArray(result) ? (result[0] as ParsedKey | undefined) : result;
+  const key = source === undefined ? undefined : parseKey(source, passphrase);
   return key === undefined || key instanceof Error || !key.isPrivateKey() ? undefined : key;
+}
+
+/** The first key of a text; ssh2 throws for some malformed ones and returns an error for others. */
+function parseKey(text: string, passphrase?: string): ParsedKey | Error | undefined {
+  try {
+    const result: ParsedKey | ParsedKey[] | Error = utils.parseKey(text, passphrase);
+    return Array.isArray(result) ? result[0] : result;
+  } catch {
+    return undefined;
+  }
 }
 
 /** PKCS#8, which ssh2 does not read, in a form that it reads. */

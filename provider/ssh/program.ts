@@ -1,13 +1,15 @@
-import { randomBytes } from "node:crypto";
 import type { ClientChannel } from "ssh2";
 import { destinationName } from "./destination";
 import type { Link } from "./link";
+import { type Marker, NOISE_LIMIT, Output } from "./program-output";
 import { SshError } from "./ssh-error";
 
 /** Bytes of a program's output beyond which it is given up. */
 const OUTPUT_LIMIT = 512 * 1024 * 1024;
-/** Bytes kept of stderr, and bytes that a profile may print before the program starts. */
-const NOISE_LIMIT = 1024 * 1024;
+/** Bytes that are kept of stderr; it is for messages only. */
+const STDERR_LIMIT = 1024 * 1024;
+/** Silence after a command's end that suggests that something it left behind holds its output open. */
+const LINGER_MS = 1000;
 /** The longest that a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -18,18 +20,6 @@ export interface Ended {
   readonly stdout: Buffer;
   readonly stderr: string;
   readonly code: number;
-}
-
-/** A line that the program prints first on stdout and stderr, so that what a shell's profile prints can be told apart. */
-export class Marker {
-  readonly #halves = [randomBytes(12).toString("hex"), randomBytes(12).toString("hex")] as const;
-  readonly line = Buffer.from(`${this.#halves.join("")}\n`);
-
-  /** Shell code that prints the line. The line itself does not stand in it, lest a shell that echoes commands forge it. */
-  get code(): string {
-    const print = `printf '%s%s\\n' ${this.#halves.join(" ")}`;
-    return `${print}; ${print} >&2\n`;
-  }
 }
 
 /**
@@ -61,8 +51,9 @@ export async function execute(
 class Execution {
   readonly #out: Output;
   readonly #err: Output;
-  #code: number | null | undefined;
+  #code: number | undefined;
   #signal: string | undefined;
+  #linger: NodeJS.Timeout | undefined;
 
   constructor(
     readonly link: Link,
@@ -72,102 +63,84 @@ class Execution {
     onStart: () => void,
   ) {
     this.#out = new Output(marker.line, OUTPUT_LIMIT, onStart);
-    this.#err = new Output(marker.line, NOISE_LIMIT, () => {});
+    this.#err = new Output(marker.line, STDERR_LIMIT, () => {});
   }
 
-  run(input: string): Promise<Ended> {
+  async run(input: string): Promise<Ended> {
     const { channel } = this;
-    return new Promise((resolve, reject) => {
-      const give = (error: SshError) => {
-        clearTimeout(timer);
-        reject(error);
-        channel.close();
-      };
-      const timer = setTimeout(() => give(this.#late()), Math.min(this.timeoutSeconds * 1000, LONGEST_MS));
-      channel.on("data", (chunk: Buffer) => {
-        if (!this.#out.add(chunk)) give(this.#tooMuch());
+    let deadline: NodeJS.Timeout | undefined;
+    try {
+      await new Promise((resolve, reject) => {
+        deadline = setTimeout(() => reject(this.#late()), Math.min(this.timeoutSeconds * 1000, LONGEST_MS));
+        this.#collect(reject);
+        channel.on("exit", (code: number | null, signal?: string) => {
+          this.#code = code ?? undefined;
+          this.#signal = signal;
+          this.#linger = setTimeout(() => this.#askWhetherAll(resolve), LINGER_MS);
+        });
+        channel.on("close", () => resolve(undefined));
+        channel.end(input);
       });
-      // What is more than the limit on stderr is dropped: it is for messages only.
-      channel.stderr.on("data", (chunk: Buffer) => void this.#err.add(chunk));
-      channel.on("error", () => give(this.#lost()));
-      channel.stderr.on("error", () => {});
-      channel.on("exit", (code: number | null, signal?: string) => {
-        this.#code = code;
-        this.#signal = signal;
-      });
-      channel.on("close", () => {
-        clearTimeout(timer);
-        if (typeof this.#code === "number") resolve(this.#ended(this.#code));
-        else reject(this.#signal === undefined ? this.#lost() : this.#killed(this.#signal));
-      });
-      channel.end(input);
+      return this.#end();
+    } finally {
+      clearTimeout(deadline);
+      clearTimeout(this.#linger);
+      this.#linger = undefined;
+      channel.close();
+    }
+  }
+
+  #collect(reject: (error: SshError) => void): void {
+    const { channel } = this;
+    channel.on("data", (chunk: Buffer) => {
+      this.#linger?.refresh();
+      if (!this.#out.add(chunk)) reject(this.#tooMuch());
     });
+    channel.stderr.on("data", (chunk: Buffer) => {
+      this.#linger?.refresh();
+      this.#err.add(chunk);
+    });
+    channel.on("error", () => reject(this.#lost()));
+    channel.stderr.on("error", () => {});
   }
 
-  #ended(code: number): Ended {
-    const started = this.#out.begun;
-    return { started, code, stdout: this.#out.bytes(), stderr: this.#err.bytes().toString("utf8") };
+  /** Takes the output for complete if the server, asked now, answers before it sends more of it. */
+  #askWhetherAll(complete: (_: undefined) => void): void {
+    const size = this.#out.size;
+    this.link.ask().then(
+      () => (this.#out.size === size ? complete(undefined) : this.#linger?.refresh()),
+      // Then the connection is closing, and the channel with it.
+      () => {},
+    );
   }
 
-  get #where(): string {
-    return destinationName(this.link.target);
+  /** The result of a command that has ended; throws when it did not end by itself. */
+  #end(): Ended {
+    if (this.#signal !== undefined) throw this.#killed(this.#signal);
+    if (this.#code === undefined) throw this.#lost();
+    const stderr = this.#err.bytes().toString("utf8");
+    return { started: this.#out.begun, code: this.#code, stdout: this.#out.bytes(), stderr };
   }
 
   #late(): SshError {
-    return new SshError(
-      "timeout",
-      `${this.#where}: the command did not end within ${this.timeoutSeconds} s; it may still be running there`,
-    );
+    const text = `the command did not end within ${this.timeoutSeconds} s; it may still be running there`;
+    return this.#error("timeout", text);
   }
 
   #lost(): SshError {
-    return new SshError(
-      "lost",
-      `${this.#where}: the connection was lost while a command ran; whether it came to its end is not known`,
-    );
+    return this.#error("lost", "the connection was lost while a command ran; whether it came to its end is not known");
   }
 
   #killed(signal: string): SshError {
-    return new SshError("lost", `${this.#where}: the command was killed on the server (${signal})`);
+    return this.#error("lost", `the command was killed on the server (${signal})`);
   }
 
   #tooMuch(): SshError {
-    return new SshError("lost", `${this.#where}: the command printed more than ${OUTPUT_LIMIT / 1024 / 1024} MiB`);
-  }
-}
-
-/** Collects a stream's bytes from the marker's line on; before it, keeps what may be the reason for its absence. */
-class Output {
-  #chunks: Buffer[] = [];
-  #size = 0;
-  begun = false;
-
-  constructor(
-    readonly marker: Buffer,
-    readonly limit: number,
-    readonly onBegin: () => void,
-  ) {}
-
-  /** False, and the bytes dropped, when there is no room for them. */
-  add(chunk: Buffer): boolean {
-    if (this.#size + chunk.length > (this.begun ? this.limit : NOISE_LIMIT)) return false;
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (!this.begun) this.#seek();
-    return true;
+    const [what, limit] = this.#out.begun ? ["the command", OUTPUT_LIMIT] : ["the login shell", NOISE_LIMIT];
+    return this.#error("lost", `${what} printed more than ${limit / 1024 / 1024} MiB`);
   }
 
-  #seek(): void {
-    const all = this.bytes();
-    const at = all.indexOf(this.marker);
-    const rest = at < 0 ? all : all.subarray(at + this.marker.length);
-    this.begun = at >= 0;
-    this.#chunks = [rest];
-    this.#size = rest.length;
-    if (this.begun) this.onBegin();
-  }
-
-  bytes(): Buffer {
-    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#size);
+  #error(kind: "timeout" | "lost", text: string): SshError {
+    return new SshError(kind, `${destinationName(this.link.target)}: ${text}`);
   }
 }

@@ -9,7 +9,8 @@ import {
   resolveDestination,
 } from "./destination";
 import { connected, disconnectAll } from "./pool";
-import { type Ended, execute, Marker } from "./program";
+import { type Ended, execute } from "./program";
+import { Marker } from "./program-output";
 import { quotable, SshError } from "./ssh-error";
 import { isWrongPassword, PLAIN_COMMAND, SUDO_PREAMBLE, sudoCommand, sudoError } from "./sudo";
 import { forgetTrials, withTriedPassword } from "./sudo-trial";

@@ -20,6 +20,7 @@ import {
   wordSalad,
 } from "./nginx-arbitrary";
 import { type Configuration, type Verdict, verdicts, version, whyNotNginx } from "./nginx-command";
+import { casesOf, names, treeOf } from "./nginx-corpus";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const why = whyNotNginx();
@@ -43,6 +44,15 @@ function configurationOf(tree: Tree): Configuration {
   return Object.fromEntries(
     [...tree.files].map(([path, text]) => [path.slice(FOLDER.length + 1), text.replaceAll(FOLDER, "@")]),
   );
+}
+
+/** With other paths of a server below that folder too, and without a file of the process number, which we name. */
+function withPathsOf(configuration: Configuration): Configuration {
+  const entries = Object.entries(configuration).map(([name, text]) => [
+    name,
+    text.replace("pid /run/nginx.pid;", "").replaceAll(/\/(?:srv|var\/tmp|var\/log\/nginx|var\/www)\//g, "@/"),
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /** Our error, or undefined if we take the text. */
@@ -126,7 +136,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       if (!ours) continue;
       assert.deepEqual(
         ours.map((path) => path.slice(FOLDER.length + 1)),
-        verdict.files,
+        verdict.files.map((path) => posix.normalize(path)),
         shown(tree, verdict),
       );
       if (ours.length > 1) compared++;
@@ -153,6 +163,37 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
     assert(trees.length > 300 * RUNS);
     for (const [at, verdict] of verdicts(trees.map(configurationOf)).entries())
       assert(verdict.isAccepted, shown(trees[at]!, verdict));
+  });
+
+  test("the corpus, edited, is accepted", () => {
+    const trees = names
+      // These need a module and a compiled file.
+      .filter((name) => !name.startsWith("lua-") && name !== "geo-of-a-compiled-file")
+      .flatMap((name) => casesOf(name).map(({ wanted: settings, change }) => ({ name, settings, change })))
+      .filter(({ change }) => change && change.length > 0)
+      .map(({ name, settings }) => ({ name, tree: edited(nginx, treeOf(name), settings) }));
+    assert(trees.length > 30);
+    for (const [at, verdict] of verdicts(trees.map(({ tree }) => withPathsOf(configurationOf(tree)))).entries())
+      assert(verdict.isAccepted, `${trees[at]!.name}: ${verdict.error}`);
+  });
+
+  test("a word or comment fills nginx's buffer where we say", () => {
+    const texts = [4093, 4094, 4095, 4096, 4097].flatMap((length) => {
+      const words = ["x".repeat(length), `"${"x".repeat(length)}"`, `# ${"x".repeat(length - 3)}\n`];
+      return words.flatMap((word) => [`${word} a`, `${word}\n\n`, `a ${word};`, `${word}{`, word, `"a"${word}`]);
+    });
+    const said = verdicts(texts.map((text) => ({ "nginx.conf": text })));
+    let long = 0;
+    for (const [at, text] of texts.entries()) {
+      const { error } = said[at]!;
+      const ours = refusal(() => tokenize(ROOT, text))?.problem ?? "";
+      const told = `${text.length} of ${text.slice(0, 4)}: ${ours}, ${error}`;
+      // Of a word that is too long and has no end, we tell the latter.
+      if (/^too long/.test(error)) assert.notEqual(ours, "", told);
+      if (/outgrows/.test(ours)) assert.match(error, /^too long/, told);
+      if (/^too long/.test(error)) long++;
+    }
+    assert(long > 20 && long < texts.length - 20);
   });
 
   test("nginx meets the value where we say that it stands", () => {

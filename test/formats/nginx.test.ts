@@ -1,41 +1,10 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
 import { describe, test } from "node:test";
-import { FormatError, type Found, type Tree, type Wanted } from "../../provider/formats/format";
+import { FormatError, type Found, type Tree } from "../../provider/formats/format";
 import { directives, nginx } from "../../provider/formats/nginx";
-
-const CORPUS = join(__dirname, "corpus", "nginx");
-const FOLDER = "/etc/nginx";
-
-/** Lines of a file of the case, `old` from `line` on, that the edit makes `new`. */
-interface Change {
-  readonly file: string;
-  readonly line: number;
-  readonly old: readonly string[];
-  readonly new: readonly string[];
-}
-
-interface Case {
-  readonly wanted: Wanted;
-  readonly read?: Readonly<Record<string, { value: string; at: string }>>;
-  readonly change?: readonly Change[];
-  /** The message, without the folder. */
-  readonly error?: string;
-}
-
-/** NAME.conf is nginx.conf; what it includes lies in NAME.d. */
-function treeOf(name: string): Tree {
-  const root = `${FOLDER}/nginx.conf`;
-  const files = new Map([[root, readFileSync(join(CORPUS, `${name}.conf`), "latin1")]]);
-  const folder = join(CORPUS, `${name}.d`);
-  for (const entry of readdirSync(CORPUS, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile() || !path.startsWith(`${folder}/`)) continue;
-    files.set(`${FOLDER}/${relative(folder, path)}`, readFileSync(path, "latin1"));
-  }
-  return { root, files };
-}
+import { pathMatcher } from "../../provider/formats/nginx-glob";
+import { FOLDER } from "./nginx-arbitrary";
+import { type Case, type Change, casesOf, names, treeOf } from "./nginx-corpus";
 
 function changed(tree: Tree, changes: readonly Change[]): Map<string, string> {
   const lines = new Map<string, string[]>();
@@ -90,14 +59,50 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
 }
 
 describe("the corpus of nginx files", () => {
-  const names = readdirSync(CORPUS).filter((file) => file.endsWith(".case.json"));
   assert(names.length > 50, "the corpus is missing");
-  for (const file of names) {
-    const name = file.slice(0, -".case.json".length);
-    const cases = JSON.parse(readFileSync(join(CORPUS, file), "utf8")) as Case[];
-    assert(cases.length > 0);
-    for (const [at, one] of cases.entries()) test(`${name} ${at + 1}`, () => check(treeOf(name), one));
+  for (const name of names) {
+    assert(casesOf(name).length > 0);
+    for (const [at, one] of casesOf(name).entries()) test(`${name} ${at + 1}`, () => check(treeOf(name), one));
   }
+});
+
+describe("a pattern of an include", () => {
+  const found = (pattern: string, ...names: string[]) => names.filter(pathMatcher(pattern)).join(" ");
+
+  test("keeps a wildcard within a folder and off a leading dot", () => {
+    assert.equal(found("d/*", "d/a", "d/.a", "d/e/a", "a"), "d/a");
+    assert.equal(found("*/[.a]b", "d/ab", "d/.b", ".d/ab"), "d/ab");
+    assert.equal(found(".?", ".a", "ba", ".ab"), ".a");
+  });
+
+  test("knows sets, ranges, classes and what they are not", () => {
+    assert.equal(found("[a-c]", "a", "c", "d", "-"), "a c");
+    assert.equal(found("[!a-c]", "a", "c", "d", "-"), "d -");
+    assert.equal(found("[]^-]", "]", "^", "-", "a"), "] ^ -");
+    assert.equal(found("[[:digit:]_][[:upper:]]", "1A", "_B", "1a", ":A"), "1A _B");
+  });
+
+  test("takes a backslash off the next character", () => {
+    assert.equal(found("\\*\\a[\\]]", "*a]", "ba]", "\\*a]"), "*a]");
+  });
+
+  test("takes a bracket that nothing closes for itself", () => {
+    assert.equal(found("a[b", "a[b", "ab"), "a[b");
+    assert.equal(found("?[?", "a[b", "ab"), "a[b");
+  });
+
+  test("matches nothing with a range or a backslash that has no end, but for a backslash before a slash", () => {
+    assert.equal(found("*[a-", "x[a-", "xa"), "");
+    assert.equal(found("*\\", "a\\", "a"), "");
+    assert.equal(found("?\\/b", "a/b", "a\\/b"), "a/b");
+    assert.equal(found("?\\\\/b", "a/b", "a\\/b"), "a\\/b");
+  });
+
+  test("of many runs takes no time", () => {
+    const start = performance.now();
+    assert.equal(found(`${"*a".repeat(1000)}b`, "a".repeat(20000)), "");
+    assert(performance.now() - start < 2000);
+  });
 });
 
 describe("directives", () => {

@@ -35,10 +35,18 @@ export interface Place {
   clear(): void;
 }
 
+/**
+ * Each server of this process gets an index after the last one's: an HTTP client may keep connections to an address that
+ * was used before.
+ */
+let nextIndex = 1;
+
 /** Claims a free index, clears what an earlier process may have left of it, and makes the folder and the groups. */
 export async function claimPlace(): Promise<Place> {
   await clearLeftovers();
-  for (let index = 1; index <= LAST_INDEX; index++) {
+  for (let attempt = 0; attempt < LAST_INDEX; attempt++) {
+    const index = nextIndex;
+    nextIndex = (nextIndex % LAST_INDEX) + 1;
     const held = subnetInUse(index) ? undefined : await claim(String(index));
     if (!held) continue;
     clearIndex(index);
@@ -114,6 +122,8 @@ function clearIndex(index: number): void {
     endProcesses(name);
     spawnSync("ip", ["netns", "delete", name]);
   }
+  // The kernel removes a deleted namespace's devices some time later; this end of the link would be in the way until then.
+  if (existsSync(`/sys/class/net/${name}`)) spawnSync("ip", ["link", "delete", name]);
   for (const target of mountsUnder(join(FOLDERS, String(index)))) unmount(target);
   rmSync(join(FOLDERS, String(index)), { recursive: true, force: true });
   for (const root of CGROUPS) removeGroup(join(root, name));

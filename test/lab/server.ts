@@ -42,7 +42,7 @@ export interface LabOptions {
   suite?: Suite;
   /**
    * "shared" (the default): a container, up in 3 s. Its limit of open files can't be raised above this machine's, and
-   * of the sysctls only the network's can be set. "own": User-Mode Linux, up in 15 s, where limits, sysctls, reboots
+   * of the sysctls only the network's can be set. "own": User-Mode Linux, up in 20 s, where limits, sysctls, reboots
    * and load are a server's own.
    */
   kernel?: "shared" | "own";
@@ -51,6 +51,7 @@ export interface LabOptions {
 const BOOT_SECONDS = 120;
 
 const running = new Set<Place>();
+let watching = false;
 
 /**
  * Boots a server; the first call on a machine builds the base (a minute) and installs what it needs.
@@ -88,17 +89,17 @@ function clear(place: Place): void {
 }
 
 function clearAtExit(place: Place): void {
-  if (running.size === 0) {
-    process.once("exit", clearAll);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => {
-        clearAll();
-        // Whoever else listens for the signal decides what becomes of the process; else it ends as it would have.
-        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-      });
-    }
-  }
   running.add(place);
+  if (watching) return;
+  watching = true;
+  process.once("exit", clearAll);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      clearAll();
+      // Whoever else listens for the signal decides what becomes of the process; else it ends as it would have.
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    });
+  }
 }
 
 function clearAll(): void {

@@ -56,7 +56,8 @@ function setUp(context: TestContext) {
   const root = untunedServer(context);
   const remote = localRemote();
   const said: string[] = [];
-  const provider = () => new Provider({ connect: async () => remote, say: (line) => said.push(line) });
+  const provider = () =>
+    new Provider({ connect: async () => remote, say: (line) => said.push(line), isForgotten: () => false });
   const args = { connection: { host: "wapt.example" }, clients: 2500, root };
   return { root, remote, said, provider, args };
 }
@@ -198,7 +199,11 @@ describe("a whole server", () => {
 });
 
 describe("check", () => {
-  const provider = new Provider({ connect: () => assert.fail("a server was touched"), say: () => undefined });
+  const provider = new Provider({
+    connect: () => assert.fail("a server was touched"),
+    say: () => undefined,
+    isForgotten: () => false,
+  });
   const refused: [string, string, Properties, RegExp][] = [
     ["no clients", "NginxTuning", { clients: undefined }, /^clients: give the number of WAPT clients/],
     ["clients as text", "NginxTuning", { clients: "many" }, /^clients: give the number of WAPT clients/],
@@ -258,7 +263,11 @@ describe("check", () => {
 });
 
 describe("diff", () => {
-  const provider = new Provider({ connect: () => assert.fail("a server was touched"), say: () => undefined });
+  const provider = new Provider({
+    connect: () => assert.fail("a server was touched"),
+    say: () => undefined,
+    isForgotten: () => false,
+  });
 
   it("replaces a resource whose host or root is another", () => {
     const olds = { connection: { host: "a" }, settings: {} };

@@ -6,6 +6,7 @@ import { request } from "node:http";
 import type { Duplex } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { claim } from "../lab/claim";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 
 const skip = skipWithoutLab();
@@ -159,33 +160,44 @@ describe("two lab servers", { skip }, () => {
 
   test("leave no process, mount, namespace, link, control group or folder when stopped", async () => {
     const server = await startServer("tours");
-    const name = `wapt-lab-${server.host.split(".")[2]}`;
-    const pid = Number(spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout.split("\n")[0]);
-    assert.ok(existsSync(`/proc/${pid}`) && traces(name).length > 3, "the test looks in the right places");
-    await server.stop();
-    assert.deepEqual(traces(name), []);
-    assert.ok(!existsSync(`/proc/${pid}`));
-    assert.ok(!existsSync(server.root));
+    const name = nameOf(server);
+    const before = processes(name);
+    assert.ok(before.length > 10 && traces(name).length > 3, "the test looks in the right places");
+    assert.deepEqual(await leftAfterStop(server), []);
+    assert.deepEqual(
+      before.filter((pid) => existsSync(`/proc/${pid}/root/etc/hostname`)),
+      [],
+    );
     await server.stop();
   });
 
   test("are cleared by the next start when their process was killed", async () => {
     const program = `
+      const { spawnSync } = require("node:child_process");
       const { startServer } = require(${JSON.stringify(require.resolve("../lab/server"))});
-      startServer("orphan").then((server) => { console.log(server.host); process.kill(process.pid, "SIGKILL"); });`;
+      startServer("orphan").then((server) => {
+        const index = server.host.split(".")[2];
+        require("node:fs").writeFileSync("/run/wapt-lab/" + index + "/orphan", "");
+        const { stdout } = spawnSync("ip", ["netns", "pids", "wapt-lab-" + index], { encoding: "utf8" });
+        console.log(JSON.stringify([index, ...stdout.split("\\n").filter(Boolean)]));
+        process.kill(process.pid, "SIGKILL");
+      });`;
     const killed = spawnSync(process.execPath, ["--import", "tsx", "-e", program], { encoding: "utf8" });
-    const name = `wapt-lab-${killed.stdout.split(".")[2]}`;
     assert.equal(killed.signal, "SIGKILL", killed.stderr);
-    // It may be gone already: another process of this machine starts a server too.
-    const server = await startServer("heir");
+    const [index, ...orphan] = JSON.parse(killed.stdout) as string[];
+    assert.ok(orphan.length > 10, "the orphan ran");
+    // Whether the heir gets the orphan's index or another one, nothing of the orphan is there any more.
+    const heir = await startServer("heir");
     try {
-      const own = name === `wapt-lab-${server.host.split(".")[2]}`;
-      assert.equal(await say(server, "hostname"), "heir");
-      if (!own) assert.ok(!traces(name).some((trace) => trace.includes("orphan")));
+      assert.equal(await say(heir, "hostname"), "heir");
+      assert.ok(!existsSync(`/run/wapt-lab/${index}/orphan`));
+      assert.deepEqual(
+        orphan.filter((pid) => existsSync(`/proc/${pid}/root/etc/hostname`)),
+        [],
+      );
     } finally {
-      await server.stop();
+      await heir.stop();
     }
-    assert.deepEqual(traces(name), []);
   });
 });
 
@@ -203,9 +215,7 @@ describe("a lab server with a kernel of its own", { skip }, () => {
       assert.equal(await say(server, "sysctl -n fs.nr_open"), "2000000", "the file took effect at boot");
       assert.notEqual(await say(server, "sysctl -n fs.file-max"), "123456", "what no file says is gone");
       assert.equal((await fetch(`http://${server.host}/ping`)).status, 200);
-      const name = `wapt-lab-${server.host.split(".")[2]}`;
-      await server.stop();
-      assert.deepEqual(traces(name), []);
+      assert.deepEqual(await leftAfterStop(server), []);
     } finally {
       await server.stop();
     }
@@ -301,17 +311,38 @@ async function eventually(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
+function nameOf(server: LabServer): string {
+  return `wapt-lab-${server.host.split(".")[2]}`;
+}
+
+/** Stops a server and tells what is left of it. Its index is claimed meanwhile, so that no other process takes the name. */
+async function leftAfterStop(server: LabServer): Promise<string[]> {
+  const name = nameOf(server);
+  await server.stop();
+  const held = await claim(name.slice("wapt-lab-".length));
+  assert.ok(held, `another process took ${name} within a millisecond: run the test again`);
+  const left = traces(name);
+  held.release();
+  return left;
+}
+
+/** The processes of a server; their `root` can't be looked into any more once they have ended. */
+function processes(name: string): string[] {
+  return spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout.split("\n").filter(Boolean);
+}
+
 /** What on this machine bears a server's name. */
 function traces(name: string): string[] {
   const words = (text: string) => text.split(/\s/).some((word) => word.split("@")[0]?.replace(/:$/, "") === name);
   const index = name.slice("wapt-lab-".length);
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line.includes(` ${name} `));
   const listed = ["netns", "link"].flatMap((what) => {
     const { stdout } = spawnSync("ip", [what, "list"], { encoding: "utf8" });
     return stdout.split("\n").filter(words);
   });
-  const folders = [`/run/wapt-lab/${index}`, `/sys/fs/cgroup/${name}`, `/sys/fs/cgroup/systemd/${name}`];
+  const groups = ["", "unified/", "systemd/"].map((hierarchy) => `/sys/fs/cgroup/${hierarchy}${name}`);
+  const folders = [`/run/wapt-lab/${index}`, ...groups];
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(` ${name} `));
   return [...mounts, ...listed, ...folders.filter((folder) => existsSync(folder))];
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Connection, Credentials } from "../../provider/ssh/connection";
-import { closeAll, open, SshError, type SshErrorKind } from "../../provider/ssh/session";
+import { closeAll, open } from "../../provider/ssh/session";
 import { account } from "./accounts";
+import { failure } from "./failure";
 import { keyPair, Sandbox } from "./sandbox";
 import { Sshd, whyNoSshd } from "./sshd";
 
@@ -13,15 +14,6 @@ let outer: Sshd;
 let inner: Sshd;
 let server: Sshd;
 let user: string;
-
-async function failure(attempt: Promise<unknown>, kind: SshErrorKind, message: RegExp): Promise<void> {
-  await assert.rejects(attempt, (error) => {
-    assert.ok(error instanceof SshError, String(error));
-    assert.match(error.message, message);
-    assert.equal(error.kind, kind);
-    return true;
-  });
-}
 
 describe("bastions", { skip }, () => {
   before(async () => {
@@ -111,14 +103,14 @@ describe("bastions", { skip }, () => {
 
   test("a ProxyJump in a circle", async () => {
     sandbox.config("Host a", "ProxyJump b", "Host b", "ProxyJump a");
-    await failure(open({ host: "a" }), "config", /more than 8 servers: does it go in a circle/);
+    await failure("config", open({ host: "a" }), /more than 8 servers: does it go in a circle/);
   });
 
   test("a ProxyCommand is refused with the way out", async () => {
     sandbox.config("Host a", "ProxyCommand nc %h %p");
     await failure(
-      open({ host: "a" }),
       "config",
+      open({ host: "a" }),
       /reaches a by a ProxyCommand, which is not run here: use ProxyJump, or give/,
     );
   });
@@ -130,11 +122,11 @@ describe("bastions", { skip }, () => {
 
   test("the bastion's key is verified as strictly as the server's", async () => {
     const known = sandbox.write("server-only", server.knownHost());
-    await failure(open(proxied({ knownHosts: known })), "hostkey", new RegExp(`127.0.0.1:${outer.port} is not known`));
+    await failure("hostkey", open(proxied({ knownHosts: known })), new RegExp(`127.0.0.1:${outer.port} is not known`));
     const bastionOnly = sandbox.write("bastion-only", outer.knownHost());
     await failure(
-      open(proxied({ knownHosts: bastionOnly })),
       "hostkey",
+      open(proxied({ knownHosts: bastionOnly })),
       new RegExp(`127.0.0.1:${server.port} is not known.*add it: ssh -o`),
     );
   });
@@ -145,8 +137,8 @@ describe("bastions", { skip }, () => {
     const known = sandbox.write("known", bastion.knownHost() + server.knownHost());
     const connection = proxied({ knownHosts: known, proxy: { host: "127.0.0.1", port: bastion.port, user: guest } });
     await failure(
-      open(connection, { password: "secret" }),
       "auth",
+      open(connection, { password: "secret" }),
       /there was nothing to try; it accepts publickey, password/,
     );
     assert.doesNotMatch(await bastion.log(), /password/i);
@@ -156,8 +148,8 @@ describe("bastions", { skip }, () => {
 
   test("a server that the bastion can't reach, and a bastion that does not forward", async () => {
     await failure(
-      open(proxied({ port: 1 })),
       "unreachable",
+      open(proxied({ port: 1 })),
       /the bastion \S+@127\.0\.0\.1:\d+ can't connect to it: Connection refused/,
     );
     const closed = await Sshd.start(sandbox, "closed", { lines: ["AllowTcpForwarding no"] });
@@ -165,8 +157,8 @@ describe("bastions", { skip }, () => {
     const known = sandbox.write("known2", closed.knownHost());
     const proxy = { ...proxied().proxy!, port: closed.port };
     await failure(
-      open(proxied({ proxy, knownHosts: known })),
       "unreachable",
+      open(proxied({ proxy, knownHosts: known })),
       /does not permit forwarding to it \(AllowTcpForwarding/,
     );
   });
@@ -179,7 +171,7 @@ describe("bastions", { skip }, () => {
     const host = await open(proxied({ proxy, knownHosts: known, dialErrorLimit: 3 }));
     const run = host.run("sleep 30");
     setTimeout(() => void bastion.dropConnections(), 300);
-    await failure(run, "lost", /the connection was lost while a command ran/);
+    await failure("lost", run, /the connection was lost while a command ran/);
     assert.equal((await host.run("echo again")).stdout.toString(), "again\n");
   });
 });

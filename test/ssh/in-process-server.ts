@@ -10,6 +10,7 @@ import {
   type Connection as ServerSide,
   type Session,
 } from "ssh2";
+import type { Connection } from "../../provider/ssh/connection";
 import { keyPair } from "./sandbox";
 
 const hostKey = keyPair();
@@ -41,6 +42,19 @@ export interface InProcess {
 export async function inProcess(behaviour: Behaviour = {}): Promise<InProcess> {
   const server = new Server({ hostKeys: [hostKey.private], ...behaviour.config }, (client) => serve(client, behaviour));
   return listening(server as unknown as TcpServer, (server as unknown as { _srv: TcpServer })._srv);
+}
+
+/** How to reach such a server: with a password that no message may show, and one attempt. */
+export function to(server: InProcess, rest: Partial<Connection> = {}): Connection {
+  return {
+    host: "127.0.0.1",
+    port: server.port,
+    hostKey: server.hostKey,
+    password: "secret word",
+    perDialTimeout: 10,
+    dialErrorLimit: 1,
+    ...rest,
+  };
 }
 
 /** A plain TCP server on the loopback interface. */
@@ -105,10 +119,11 @@ export function runShell(channel: ServerChannel, command: string): void {
   child.stdin.on("error", () => {});
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });
-  child.on("close", (code, signal) => {
+  child.on("exit", (code, signal) => {
     if (signal === null) channel.exit(code ?? 1);
     else channel.exit(signal.replace("SIG", ""), false, "");
-    channel.end();
   });
+  // Only once nothing holds its output open any more, as sshd does.
+  child.on("close", () => channel.end());
   channel.on("close", end);
 }

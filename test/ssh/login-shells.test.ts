@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { closeAll, open, SshError } from "../../provider/ssh/session";
+import { closeAll, open } from "../../provider/ssh/session";
 import { account, homeOf } from "./accounts";
+import { failure } from "./failure";
 import { keyPair, Sandbox } from "./sandbox";
 import { Sshd, whyNoSshd } from "./sshd";
 
@@ -71,14 +72,8 @@ describe("login shells", { skip }, () => {
 
   test("a login shell that lets nobody in", async () => {
     const user = account(sandbox, { shell: "/usr/sbin/nologin" });
-    await assert.rejects(runs(user, false), (error) => {
-      assert.ok(error instanceof SshError);
-      assert.match(
-        error.message,
-        /the login shell did not start \/bin\/sh \(exit status 1\); it printed: This account is currently not available/,
-      );
-      return error.kind === "config";
-    });
+    const message = "did not start /bin/sh (exit status 1); it printed: This account is currently not available";
+    await failure("config", runs(user, false), message);
   });
 
   test("a key that is bound to another command", async () => {

@@ -3,8 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { afterEach, before, describe, test } from "node:test";
 import type { Connection } from "../../provider/ssh/connection";
-import { closeAll, type Host, open, SshError } from "../../provider/ssh/session";
+import { closeAll, type Host, open } from "../../provider/ssh/session";
 import { type AccountOptions, account } from "./accounts";
+import { failure } from "./failure";
 import { keyPair, Sandbox } from "./sandbox";
 import { Sshd, whyNoSshd } from "./sshd";
 
@@ -31,13 +32,8 @@ async function as(options: AccountOptions, rest: Partial<Connection> = {}): Prom
 }
 
 async function refused(host: Host, message: RegExp): Promise<void> {
-  await assert.rejects(host.run("id -u"), (error) => {
-    assert.ok(error instanceof SshError);
-    assert.match(error.message, message);
-    assert.equal(error.kind, "sudo");
-    assert.ok(!(error.stack ?? "").includes(PASSWORD.trim()), "the password is not shown");
-    return true;
-  });
+  const error = await failure("sudo", host.run("id -u"), message);
+  assert.ok(!(error.stack ?? "").includes(PASSWORD.trim()), "the password is not shown");
 }
 
 async function runsAsRoot(host: Host): Promise<void> {

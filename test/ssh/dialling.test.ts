@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { AgentProtocol, utils } from "ssh2";
+import { closeAll, open, SshError } from "../../provider/ssh/session";
+import { failure } from "./failure";
+import { type Behaviour, inProcess, plainTcp, to } from "./in-process-server";
+import { keyPair, Sandbox } from "./sandbox";
+
+const sandbox = new Sandbox();
+const hasty = { perDialTimeout: 0.4 };
+afterEach(closeAll);
+
+test("a port that accepts and says nothing", async () => {
+  const server = await plainTcp(() => {});
+  await failure("timeout", open(to(server, hasty)), /sent no SSH banner .* within 0\.4 s/);
+});
+
+test("a port that speaks something else", async () => {
+  const server = await plainTcp((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await failure("timeout", open(to(server, hasty)), /key exchange did not come to its end|no SSH banner/);
+});
+
+test("a server that stops after its banner", async () => {
+  const server = await plainTcp((socket) => socket.write("SSH-2.0-Stall\r\n"));
+  await failure("timeout", open(to(server, hasty)), /the key exchange did not come to its end within 0\.4 s/);
+});
+
+test("a server that never decides a login", async () => {
+  const server = await inProcess({ authenticate: () => {} });
+  await failure("timeout", open(to(server, hasty)), /the login was not decided within 0\.4 s/);
+});
+
+test("a server that hangs up at once is dialled again, as often as asked", async () => {
+  const server = await plainTcp((socket) => socket.destroy());
+  await failure("unreachable", open(to(server, { dialErrorLimit: 2 })), /hung up|reset.*\(2 attempts\)/);
+  assert.equal(server.connections(), 2);
+});
+
+test("a port where nothing listens", async () => {
+  const server = await plainTcp(() => {});
+  const closed = { ...to(server), port: 1 };
+  const start = Date.now();
+  await failure("unreachable", open({ ...closed, host: "localhost" }), /refused: does sshd listen on that port\?$/);
+  await failure("unreachable", open({ ...closed, dialErrorLimit: 3 }), /refused: does sshd listen.*\(3 attempts\)/);
+  assert.ok(Date.now() - start > 500, "the attempts are apart");
+});
+
+test("a name that does not exist is not tried again", async () => {
+  const server = await plainTcp(() => {});
+  const start = Date.now();
+  await failure("unreachable", open({ ...to(server), host: "no-such-host.invalid" }), /no such name|name server/);
+  assert.ok(Date.now() - start < 5000);
+});
+
+test("a refused login is made once, and remembered", async () => {
+  const server = await inProcess({ authenticate: (context) => context.reject(["password"]) });
+  const refused = () => open(to(server, { dialErrorLimit: 5 }));
+  await failure("auth", Promise.all([refused(), refused()]), /tried connection\.password; it accepts password/);
+  await failure("auth", refused(), /refused the login/);
+  assert.equal(server.connections(), 1);
+});
+
+test("a server that hangs up during the login is not tried again", async () => {
+  const server = await inProcess({ authenticate: (_context, client) => void client.end() });
+  const login = open(to(server, { privateKey: keyPair().private, dialErrorLimit: 5 }));
+  await failure("auth", login, /hung up during the login: tried connection.privateKey/);
+  assert.equal(server.connections(), 1);
+});
+
+test("an agent that answers after the login was given up", async () => {
+  const path = join(sandbox.home, "slow-agent");
+  const key = utils.parseKey(keyPair().private);
+  assert.ok(!(key instanceof Error));
+  const agent = createServer((socket) => {
+    const protocol = new AgentProtocol(false);
+    protocol.on("identities", (request) => protocol.getIdentitiesReply(request, [key]));
+    protocol.on("sign", (request, _key, data) => {
+      setTimeout(() => protocol.signReply(request, key.sign(data)), 600);
+    });
+    socket.on("error", () => {});
+    socket.pipe(protocol).pipe(socket);
+  }).listen(path);
+  const authenticate: Behaviour["authenticate"] = (context) =>
+    context.method === "publickey" ? context.accept() : context.reject(["publickey"]);
+  const server = await inProcess({ authenticate });
+  const login = open(to(server, { ...hasty, password: undefined, agentSocketPath: path }));
+  await failure("timeout", login, /the login was not decided within 0\.4 s/);
+  await sleep(500);
+  await open(to(server, { password: undefined, agentSocketPath: path }));
+  agent.close();
+});
+
+test("whatever a server sends, it ends in an error", async () => {
+  const property = fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.boolean(), async (bytes, banner) => {
+    const server = await plainTcp((socket) =>
+      socket.end(Buffer.concat([Buffer.from(banner ? "SSH-2.0-x\r\n" : ""), bytes])),
+    );
+    await assert.rejects(open(to(server, hasty)), SshError);
+  });
+  await fc.assert(property, { numRuns: 30 });
+});
+
+test("one connection for all who open the same server at once, another for another login", async () => {
+  const server = await inProcess();
+  const hosts = await Promise.all([open(to(server)), open(to(server)), open(to(server, { sudo: true }))]);
+  assert.equal(server.connections(), 1);
+  assert.equal(hosts[0]?.key, `root@127.0.0.1:${server.port}`);
+  await open(to(server, { password: "another" }));
+  assert.equal(server.connections(), 2, "a wrong password must not ride on a right one's connection");
+  await open(to(server, { hostKey: undefined, hostKeyChecking: "off" }));
+  assert.equal(server.connections(), 3, "nor a verified login on one that is not");
+});
+
+test("an idle connection does not keep the process alive", async () => {
+  const server = await inProcess();
+  const code = `
+    const { open } = require(${JSON.stringify(join(__dirname, "../../provider/ssh/session.ts"))});
+    open(${JSON.stringify(to(server))}).then((host) => host.run("echo ran")).then((result) => console.log(String(result.stdout)));`;
+  const child = execFile(process.execPath, ["--import", "tsx", "--eval", code], {
+    timeout: 20_000,
+  });
+  assert.ok(child.stdout);
+  let printed = "";
+  child.stdout.on("data", (data) => (printed += data));
+  const status = await new Promise((resolve) => child.on("close", (code) => resolve(code)));
+  assert.deepEqual([printed.trim(), status], ["ran", 0]);
+});
+
+test("all connections closed while one is dialled: it is given up", async () => {
+  const server = await inProcess({ authenticate: (context) => void setTimeout(() => context.accept(), 150) });
+  const opening = open(to(server));
+  setTimeout(() => void closeAll(), 50);
+  await failure("lost", opening, /closed while this one was dialled/);
+});
+
+test("a server that comes up while it is dialled", async () => {
+  const real = await inProcess();
+  let early = 0;
+  const server = await plainTcp((socket) => {
+    if (++early <= 2) socket.destroy();
+    else
+      socket
+        .pipe(connect(real.port, "127.0.0.1"))
+        .on("error", () => {})
+        .pipe(socket);
+  });
+  const host = await open(to(server, { hostKey: real.hostKey, dialErrorLimit: undefined }));
+  assert.equal((await host.run("echo up")).stdout.toString(), "up\n");
+  assert.equal(early, 3);
+});
+
+test("at most eight logins at a time", async () => {
+  let now = 0;
+  let most = 0;
+  const authenticate: Behaviour["authenticate"] = async (context) => {
+    most = Math.max(most, ++now);
+    await sleep(30);
+    now--;
+    context.accept();
+  };
+  const server = await inProcess({ authenticate });
+  const logins = Array.from({ length: 24 }, (_, i) => open(to(server, { password: `secret ${i}` })));
+  await Promise.all(logins);
+  assert.equal(server.connections(), 24);
+  assert.ok(most > 1 && most <= 8, String(most));
+});
