@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { FileChange, Plan } from "./plan";
+import { parseRecord } from "./record";
 import type { Action, Check } from "./target";
 
 const program = (name: string): string => readFileSync(join(__dirname, name), "utf8");
@@ -23,60 +25,94 @@ export function observeProgram(arguments_: {
   folders: readonly string[];
 }): string {
   const { root, nginx, postgresql, waptserver, folders } = arguments_;
-  return whole("observe.sh", [call("observe", root, nginx, postgresql, waptserver, ...folders)]);
+  return whole(["observe.sh"], [call("observe", root, nginx, postgresql, waptserver, ...folders)]);
 }
 
 // sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
-function whole(name: string, calls: readonly string[]): string {
-  return `${program(name)}\n{\n${calls.join("\n")}\n} </dev/null\n`;
+function whole(names: readonly string[], calls: readonly string[]): string {
+  return `${names.map(program).join("\n")}\n{\n${calls.join("\n")}\n} </dev/null\n`;
 }
 
 /** How long a transaction waits for another one on the same server, in seconds. */
 export const LOCK_SECONDS = 120;
 
-/** apply.sh with the calls that carry out a plan, `holder` being who others are told holds the lock. */
+/** The transaction's program with the calls that carry out a plan, `holder` being who others are told holds the lock. */
 export function applyProgram(plan: Plan, root: string, holder: string): string {
-  return whole("apply.sh", transactionCalls(plan, root, holder));
+  return transactionProgram(transactionCalls(plan, root, holder));
+}
+
+/** apply.sh and services.sh with calls. */
+export function transactionProgram(calls: readonly string[]): string {
+  return whole(["apply.sh", "services.sh"], calls);
 }
 
 /** The calls alone, in their order: the transaction's steps. */
 export function transactionCalls(plan: Plan, root: string, holder: string): string[] {
-  const ids = new Map(plan.changes.map((change, index) => [change, `f${index}`]));
-  const put = (...stages: FileChange["stage"][]) =>
-    plan.changes
-      .filter((change) => stages.includes(change.stage))
-      .map((change) => call("put", ids.get(change)!, change.path));
-  const running = root === "" ? plan.actions : [];
-  const act = <N extends Action["name"]>(name: N) =>
-    running.filter((one): one is Action & { name: N } => one.name === name);
-  const wapt = act("wapt restart").flatMap((action) => action.units);
-  const stopsWapt = wapt.length > 0;
   return [
-    call("begin", root, String(LOCK_SECONDS), holder),
-    ...plan.folders.map((folder) =>
-      call("check_space", folder.path, String(folder.minFree.kilobytes), folder.minFree.text),
-    ),
-    ...plan.changes.map((change) => fileCall(change, ids.get(change)!)),
-    ...act("sysctl").map((action) => call("check_sysctl", action.key.replaceAll(".", "/"), action.value)),
-    ...(root === "" ? plan.checks.map(checkCall) : []),
-    ...running.map((action) => call("pending", action.name)),
+    call("begin", root, String(LOCK_SECONDS), holder, ...plan.start),
+    ...preparations(plan, root),
+    ...activations(plan, root),
+    call("finish"),
+  ];
+}
+
+/** What is found out and written beside the files before any of them changes. */
+function preparations(plan: Plan, root: string): string[] {
+  return [
+    ...plan.folders.map(({ path, minFree }) => call("check_space", path, String(minFree.kilobytes), minFree.text)),
+    ...plan.changes.map((change) => fileCall(change, idOf(plan, change))),
+    ...actions(plan, "sysctl").map(({ key, value }) => call("check_sysctl", key.replaceAll(".", "/"), value)),
+    ...(root === "" && plan.actions.length > 0
+      ? [call("pending", ...new Set(plan.actions.map(({ name }) => name)))]
+      : []),
+    // What stood there first is on record before it is changed, so that a cut-off run does not lose it.
+    ...(remembersMore(plan) ? put(plan, "record") : []),
     ...plan.folders.map((folder) => call("folder", folder.path, folder.mode, `${folder.owner}:`)),
-    ...put("kernel"),
-    ...act("sysctl").map((action) => call("set_sysctl", action.key.replaceAll(".", "/"), action.value)),
+    ...(root === "" ? plan.checks.map((check) => checkCall(check)) : []),
+  ];
+}
+
+/** The one order that is safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL. */
+function activations(plan: Plan, root: string): string[] {
+  const act = <N extends Action["name"]>(name: N) => (root === "" ? actions(plan, name) : []);
+  const units = act("wapt restart").flatMap((action) => action.units);
+  const placed = root === "" ? plan.checks.filter((check) => check.name === "postgresql") : [];
+  return [
+    ...put(plan, "kernel"),
+    ...act("sysctl").map(({ key, value }) => call("set_sysctl", key.replaceAll(".", "/"), value)),
     ...act("daemon-reload").map(() => call("daemon_reload")),
-    ...put("nginx"),
+    ...put(plan, "nginx"),
     ...act("nginx reload").map((action) => call("nginx_reload", action.configuration, action.workerNofile ?? "-")),
-    ...(stopsWapt ? [call("stop", ...wapt)] : []),
-    ...put("postgresql"),
+    ...put(plan, "postgresql"),
+    ...placed.map((check) => checkCall(check, "check_placed_postgres")),
+    ...(units.length > 0 ? [call("stop", ...units)] : []),
     ...act("postgresql restart").map((action) =>
       call("postgres_restart", action.unit, action.owner, action.port, action.data, action.maxConnections ?? "-"),
     ),
-    ...put("wapt"),
-    ...(stopsWapt || plan.start.length > 0 ? [call("start", ...plan.start)] : []),
+    ...put(plan, "wapt"),
+    ...(units.length > 0 || plan.start.length > 0 ? [call("start", ...plan.start)] : []),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
-    ...put("record"),
-    call("finish"),
+    ...(remembersMore(plan) ? [] : put(plan, "record")),
   ];
+}
+
+function actions<N extends Action["name"]>(plan: Plan, name: N): (Action & { name: N })[] {
+  return plan.actions.filter((one): one is Action & { name: N } => one.name === name);
+}
+
+const idOf = (plan: Plan, change: FileChange): string => `f${plan.changes.indexOf(change)}`;
+
+function put(plan: Plan, stage: FileChange["stage"]): string[] {
+  const changes = plan.changes.filter((change) => change.stage === stage);
+  return changes.map((change) => call("put", idOf(plan, change), change.path));
+}
+
+/** Whether the new record has something that the old one has not; else it forgets, which is for the end. */
+function remembersMore(plan: Plan): boolean {
+  const change = plan.changes.find(({ stage }) => stage === "record");
+  const [old, now] = [parseRecord(change?.from), parseRecord(change?.to || undefined)];
+  const isNew = ([id, entry]: [string, unknown]) => !isDeepStrictEqual(entry, old.settings[id]);
+  return Object.entries(now.settings).some(isNew) || now.pending.some((name) => !old.pending.includes(name));
 }
 
 function fileCall(change: FileChange, id: string): string {
@@ -86,10 +122,10 @@ function fileCall(change: FileChange, id: string): string {
   return call("file", id, change.path, hash, content, change.stage === "record" ? "600" : "644", "0:0");
 }
 
-function checkCall(check: Check): string {
+function checkCall(check: Check, postgresql = "check_postgres"): string {
   if (check.name === "nginx") return call("check_nginx", check.configuration);
   const { owner, binary, data, configuration, maxConnections } = check;
-  return call("check_postgres", owner, binary, data, configuration, maxConnections ?? "-");
+  return call(postgresql, owner, binary, data, configuration, maxConnections ?? "-");
 }
 
 export interface Outcome {
@@ -100,17 +136,18 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
-/** What apply.sh reported; "unknown" when it was cut off before its end. */
+const RESULTS: readonly string[] = ["ok", "refused", "changed", "busy", "broken"];
+
+/** What the transaction reported; "unknown" when it was cut off before its end. */
 export function parseOutcome(output: string): Outcome {
   const notes: string[] = [];
-  for (const line of output.split("\n")) {
+  // A last line without its end may be cut off in the middle of a word.
+  for (const line of output.split("\n").slice(0, -1)) {
     const [word, base64] = line.split(" ");
     const text = Buffer.from(base64 ?? "", "base64").toString("utf8");
     if (word === "note") notes.push(text);
-    if (word === "result") {
-      const space = text.indexOf(" ");
-      return { result: text.slice(0, space) as Outcome["result"], reason: text.slice(space + 1), notes };
-    }
+    const [, result = "", reason = ""] = /^(\w+) (.*)$/s.exec(text) ?? [];
+    if (word === "result" && RESULTS.includes(result)) return { result: result as Outcome["result"], reason, notes };
   }
   return { result: "unknown", reason: "the transaction's report is not whole", notes };
 }

@@ -80,11 +80,12 @@ function beforeBlocks(source: Source, directive: string): Splice {
   let depth = 0;
   let previous = 0;
   for (const statement of statements) {
-    const begin = lineStart(text, statement.start);
-    const isEvents = statement.kind === "block" && depth === 0 && nameOf(source, statement) === "events";
-    if (isEvents && isBlank(text, begin, statement.start)) {
-      const at = aboveComments(text, begin, previous);
-      return insert(at, text.slice(begin, statement.start) + directive + lineBreak(text, begin));
+    if (statement.kind === "block" && depth === 0 && nameOf(source, statement) === "events") {
+      const begin = lineStart(text, statement.start);
+      if (isBlank(text, begin, statement.start)) {
+        const line = text.slice(begin, statement.start) + directive + lineBreak(text, begin);
+        return insert(aboveComments(text, begin, previous), line);
+      }
     }
     depth += statement.kind === "block" ? 1 : statement.kind === "close" ? -1 : 0;
     previous = statement.end;
@@ -114,12 +115,18 @@ function indentUnit({ text, statements }: Source): string {
   let depth = 0;
   for (const { kind, start } of statements) {
     if (kind === "close") depth--;
-    const begin = lineStart(text, start);
-    const isIndented = start > begin && isBlank(text, begin, start);
-    if (depth === 1 && kind !== "close" && isIndented) return text.slice(begin, start);
+    const indent = depth === 1 && kind !== "close" ? indentBefore(text, start) : "";
+    if (indent !== "") return indent;
     if (kind === "block") depth++;
   }
   return INDENT;
+}
+
+/** The blanks between the line's start and `offset`; "" if something else stands there. Looks at no more than blanks. */
+function indentBefore(text: string, offset: number): string {
+  let at = offset;
+  while (isTabOrSpace(text[at - 1])) at--;
+  return at === 0 || text[at - 1] === "\n" ? text.slice(at, offset) : "";
 }
 
 function indentAt(text: string, offset: number): string {

@@ -132,7 +132,7 @@ function withValue(tree: Tree, key: Key, value: string): string {
   const last = settings(tree, key).at(-1);
   if (last && last.value !== "" && isSame(key, last.value, value)) return rootText(tree);
   if (last && last.file !== tree.root) {
-    const sets = last.value === "" ? "empties" : `sets ${key.name} to ${last.value}`;
+    const sets = last.value === "" ? `empties ${key.name}` : `sets ${key.name} to ${last.value}`;
     throw new FormatError(last.file, last.line, `${sets} after ${tree.root}; remove this line or set ${value} here`);
   }
   const text = last && last.value !== "" ? replaced(tree, key, last, value) : inserted(tree, key, value);

@@ -1,9 +1,8 @@
 /** The five resources, as a Pulumi program uses them. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../resources/definition";
-import { secretFields } from "../ssh/connection";
+import { connectionSchema, secretFields } from "../ssh/connection";
 import type {
-  ConnectionArgs,
   KernelLimitsArgs,
   NginxTuningArgs,
   PostgresConnectionsArgs,
@@ -28,35 +27,45 @@ abstract class WaptResource extends pulumi.dynamic.Resource {
   declare readonly before: pulumi.Output<Settings>;
 
   constructor(type: (typeof types)[number], name: string, args: ServerArgs, opts?: pulumi.CustomResourceOptions) {
-    const stack = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
     const found = { settings: undefined, before: undefined, unset: undefined };
-    const props = { ...args, connection: withSecrets(args?.connection), stack, name, ...found };
+    const props = { ...args, connection: withSecrets(args?.connection), stack: stackName(), name, ...found };
     super(shims[type], name, props, opts, "pulumi-wapt", type);
   }
 }
 
-// Outside of its host, user and the like a connection holds credentials: in the state they are encrypted.
-function withSecrets(connection: pulumi.Input<ConnectionArgs> | undefined): pulumi.Input<ConnectionArgs> | undefined {
-  if (connection === undefined) return undefined;
-  if (pulumi.Output.isInstance(connection) || connection instanceof Promise) {
-    return pulumi.output(connection).apply((known) => marked(known) as pulumi.UnwrappedObject<ConnectionArgs>);
+/** `organization/project/stack`, by which a server knows the owner of a setting. */
+function stackName(): string {
+  let organization = "organization";
+  try {
+    organization = pulumi.getOrganization();
+  } catch {
+    // Under Pulumi's mocks there is none unless the test names one; this is what backends without organizations say.
   }
-  return marked(connection) as ConnectionArgs;
+  return `${organization}/${pulumi.getProject()}/${pulumi.getStack()}`;
 }
 
-function marked(connection: object): object {
+// Outside of its host, user and the like a connection holds credentials: in the state they are encrypted. A field that
+// does not exist may be one that is misspelt.
+const isOpen = (field: string): boolean =>
+  field in connectionSchema.shape && !(secretFields as readonly string[]).includes(field);
+
+function withSecrets<T>(connection: pulumi.Input<T>): pulumi.Input<T> {
+  if (pulumi.Output.isInstance(connection) || connection instanceof Promise) {
+    return pulumi.output(connection).apply((known) => marked(known)) as pulumi.Output<T>;
+  }
+  return marked(connection) as T;
+}
+
+function marked(connection: unknown): unknown {
+  if (typeof connection !== "object" || connection === null) return connection;
+  const fields = Object.entries(connection).filter(([, value]) => value !== undefined);
   return Object.fromEntries(
-    Object.entries(connection)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => {
-        if ((secretFields as readonly string[]).includes(name)) return [name, pulumi.secret(value)];
-        return [name, name === "proxy" && isPlain(value) ? marked(value) : value];
-      }),
+    fields.map(([name, value]) => {
+      if (name === "proxy") return [name, withSecrets(value)];
+      return [name, isOpen(name) ? value : pulumi.secret(value)];
+    }),
   );
 }
-
-const isPlain = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !pulumi.Output.isInstance(value) && !(value instanceof Promise);
 
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration; nginx is tested, then reloaded. */
 export class NginxTuning extends WaptResource {

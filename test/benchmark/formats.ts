@@ -127,7 +127,12 @@ function measured(sample: Sample): string[] {
   });
   const [smallest, largest] = [times[0]!, times.at(-1)!];
   const speed = SIZES.at(-1)! / (largest / 1000);
-  return [sample.name, ...times.map((time) => time.toFixed(0)), speed.toFixed(0), `× ${(largest / smallest).toFixed(1)}`];
+  return [
+    sample.name,
+    ...times.map((time) => time.toFixed(0)),
+    speed.toFixed(0),
+    `× ${(largest / smallest).toFixed(1)}`,
+  ];
 }
 
 console.log(`${machine()}; the median of ${RUNS} edits, in milliseconds; twice the size is × 2 where time is linear\n`);

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Tree, Wanted } from "../../provider/formats/format";
+import type { Found, Tree, Wanted } from "../../provider/formats/format";
 import { limits } from "../../provider/formats/limits";
 import { anyTree, KEYS, treeOf, USER, value } from "./limits-arbitrary";
 import { assertEdits, assertRestores, milliseconds, orRefused } from "./lossless";
+import { oneChange } from "./one-change";
 
 const RUNS = 4000;
 
@@ -28,6 +29,19 @@ function isFreed({ files }: Tree): boolean {
   return [...files.values()].some((text) => new RegExp(`${USER}[\\t-\\r ]+-`).test(text));
 }
 
+/** One setting alone: its old value alone gives way, or a line is added, or one that an edit had added goes. */
+function assertOneChange(
+  tree: Tree,
+  after: Tree,
+  wanted: [string, string | null][],
+  read: Readonly<Record<string, Found>>,
+) {
+  const [[key, value], ...more] = wanted as [[string, string | null], ...[string, string | null][]];
+  if (more.length > 0 || value === null) return;
+  const { removed, added } = oneChange(tree.files.get(tree.root)!, after.files.get(tree.root)!);
+  assert(added === "" || (read[key]?.value ?? "").includes(removed), removed);
+}
+
 test("an edit sets the value, repeats to nothing, restores to the very bytes, and keeps other lines", () => {
   let edits = 0;
   fc.assert(
@@ -37,6 +51,7 @@ test("an edit sets the value, repeats to nothing, restores to the very bytes, an
       edits++;
       const after = assertEdits(limits, tree, values);
       assert.deepEqual(othersLines(after), othersLines(tree));
+      assertOneChange(tree, after, Object.entries(values), read);
       // A removed line is not put back where it stood; beside a line that frees the user, read finds none of them.
       const mayRemove = Object.keys(values).some((key) => values[key] === null && (read[key] || isFreed(tree)));
       if (!mayRemove) assertRestores(limits, tree, values);

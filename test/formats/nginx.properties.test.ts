@@ -95,9 +95,11 @@ test("10 MB are edited in linear time", () => {
     "  server { listen 127.0.0.1:80; # a remark\n    root /srv/www; }\n",
     '  log_format x "\\"\\\\" \'{};#\' ${a}b;\n',
     "#\n",
+    "server{listen 80;}",
   ];
   for (const line of lines) {
-    const text = (count: number) => `events { }\nhttp {\n${line.repeat(count)}}\n`;
+    const text = (count: number) =>
+      `http {${line.startsWith("server") ? "" : "\n"}${line.repeat(count)}}\nevents {\n}\n`;
     const count = Math.ceil(1e7 / line.length);
     const time = milliseconds(
       nginx,

@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/** The command `pulumi-wapt`: the sizes for a number of clients, and what a server has, without Pulumi. */
+import { parseArgs } from "node:util";
+import { ServerQueue } from "./converge/server-queue";
+import { fileValue } from "./converge/target";
+import { definitions } from "./resources";
+import { checkArguments, WAPTSERVER_INI } from "./resources/definition";
+import { sizing } from "./sizing";
+import { closeAll, open } from "./ssh/session";
+
+const USAGE = `usage: pulumi-wapt sizing CLIENTS
+       pulumi-wapt show HOST CLIENTS [--user USER] [--port PORT] [--sudo]
+
+sizing prints the size of every setting for a number of clients.
+show reads a server over SSH, changes nothing, and prints its values beside those that so many clients need.
+Credentials are ssh's own, or PULUMI_WAPT_SSH_PASSWORD, PULUMI_WAPT_SSH_PRIVATE_KEY, PULUMI_WAPT_SUDO_PASSWORD.`;
+
+class UsageError extends Error {}
+
+function count(text: string | undefined): number {
+  const clients = Number(text);
+  if (!Number.isInteger(clients) || clients < 1)
+    throw new UsageError(`CLIENTS is "${text ?? ""}"; give a whole number`);
+  return clients;
+}
+
+function printSizing(clients: number): void {
+  for (const [name, size] of Object.entries(sizing(clients))) console.log(`${name.padEnd(20)} ${size}`);
+}
+
+async function show(
+  host: string,
+  clients: number,
+  login: { user?: string; port?: string; sudo?: boolean },
+): Promise<void> {
+  const { user, sudo } = login;
+  const connection = {
+    host,
+    ...(user && { user }),
+    ...(login.port && { port: Number(login.port) }),
+    ...(sudo && { sudo }),
+  };
+  const queue = new ServerQueue(() => open(connection), "the command pulumi-wapt");
+  const server = await queue.observe({ root: "", nginx: "", postgresql: "", waptserver: WAPTSERVER_INI, folders: [] });
+  for (const definition of definitions.filter((one) => one.sized !== false)) {
+    const checked = checkArguments(definition, { connection, clients });
+    if (checked.problems)
+      throw new UsageError(checked.problems.map((one) => `${one.property}: ${one.reason}`).join("\n"));
+    const target = definition.target(checked.settings, server, checked.args);
+    console.log(definition.type);
+    for (const place of target.places) {
+      const found =
+        fileValue(place) ?? (place.running === undefined ? "not set" : `not set (${place.running} in force)`);
+      console.log(
+        `  ${place.id.padEnd(34)} ${found.padEnd(24)} ${found === place.value ? "right" : `wanted ${place.value}`}`,
+      );
+    }
+    for (const { reason } of target.problems ?? []) console.log(`  problem: ${reason}`);
+    for (const warning of target.warnings ?? []) console.log(`  warning: ${warning}`);
+  }
+}
+
+async function main(): Promise<void> {
+  const options = {
+    user: { type: "string" },
+    port: { type: "string" },
+    sudo: { type: "boolean" },
+    help: { type: "boolean" },
+  } as const;
+  const { positionals, values } = parseArgs({ allowPositionals: true, options });
+  const [command, ...words] = positionals;
+  if (values.help) console.log(USAGE);
+  else if (command === "sizing" && words.length === 1) printSizing(count(words[0]));
+  else if (command === "show" && words.length === 2) await show(words[0]!, count(words[1]), values);
+  else throw new UsageError(USAGE);
+}
+
+main()
+  .catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = error instanceof UsageError || "code" in error ? 2 : 1;
+  })
+  .finally(closeAll);

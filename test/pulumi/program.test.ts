@@ -1,0 +1,352 @@
+/** What the resources register with Pulumi's engine, and the example programs, under Pulumi's mocks. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { promisify } from "node:util";
+import * as pulumi from "@pulumi/pulumi";
+import { unknownValue } from "@pulumi/pulumi/runtime/rpc";
+import {
+  type ConnectionArgs,
+  KernelLimits,
+  NginxTuning,
+  PostgresConnections,
+  ProxyTempPath,
+  WaptServer,
+  type WaptServerArgs,
+  WaptServerIni,
+} from "../../provider/index";
+import { type Program, type Registered, registrations, STACK, settled } from "./mocked-program";
+
+const connection = { host: "wapt.example" };
+const stackName = `${STACK.organization}/wapt-site/${STACK.stack}`;
+
+/** Without what every resource of this package has. */
+function ownInputs({ inputs }: Registered): Record<string, unknown> {
+  const { __provider, name, stack, ...own } = inputs;
+  assert.equal(typeof __provider, "string");
+  assert.equal(stack, stackName);
+  return own;
+}
+
+const token = (type: string) => `pulumi-nodejs:dynamic/pulumi-wapt:${type}`;
+
+const made = async (body: () => unknown, program: Program = {}) => (await registrations(program, body)).registered;
+
+async function connectionInputs(given: pulumi.Input<ConnectionArgs>): Promise<unknown> {
+  const [nginx] = await made(() => new NginxTuning("nginx", { connection: given, clients: 100 }));
+  return nginx?.inputs.connection;
+}
+
+describe("a resource of its own", () => {
+  const classes = { KernelLimits, NginxTuning, PostgresConnections, WaptServerIni };
+
+  for (const [type, Resource] of Object.entries(classes)) {
+    it(`${type} registers its arguments under its own type`, async () => {
+      const [resource, ...others] = await made(() => new Resource("one", { connection, clients: 2500 }));
+      assert.deepEqual(others, []);
+      assert.deepEqual(
+        [resource?.type, resource?.name, resource?.parent, resource?.custom],
+        [token(type), "one", undefined, true],
+      );
+      assert.equal(resource?.inputs.name, "one");
+      assert.deepEqual(ownInputs(resource!), { connection, clients: 2500 });
+    });
+  }
+
+  it("ProxyTempPath needs no number of clients", async () => {
+    const [resource] = await made(() => new ProxyTempPath("uploads", { connection, path: "/srv/u", minFree: "1GiB" }));
+    assert.equal(resource?.type, token("ProxyTempPath"));
+    assert.deepEqual(ownInputs(resource!), { connection, path: "/srv/u", minFree: "1GiB" });
+  });
+
+  it("hands overrides on as they are given", async () => {
+    const overrides = { workerConnections: 9000, workerRlimitNofile: 40000, allowAbove5000: true, root: "/srv/image" };
+    const [resource] = await made(() => new NginxTuning("nginx", { connection, clients: 6000, ...overrides }));
+    assert.deepEqual(ownInputs(resource!), { connection, clients: 6000, ...overrides });
+  });
+
+  it("has the settings and what stood before as outputs, not secret", async () => {
+    const found = { settings: { worker_connections: 4096 }, before: { worker_connections: 768 } };
+    const { result } = await registrations({ outputs: () => found }, () => {
+      const { settings, before } = new NginxTuning("nginx", { connection, clients: 100 });
+      return { settings, before };
+    });
+    assert.deepEqual(await settled(result.settings), { value: found.settings, secret: false });
+    assert.deepEqual(await settled(result.before), { value: found.before, secret: false });
+  });
+
+  it("accepts values that are not known yet, in preview", async () => {
+    const body = () => {
+      // In preview, what a resource to be made will have is not known.
+      const later = new KernelLimits("first", { connection, clients: 100 }).settings as pulumi.Output<never>;
+      new NginxTuning("nginx", { connection: { host: later, privateKey: later }, clients: later });
+      new WaptServer("paris", { connection: later, clients: 100, omit: ["KernelLimits", "WaptServerIni"] });
+    };
+    const registered = await made(body, { preview: true });
+    const of = (name: string) => ownInputs(registered.find((one) => one.name === name)!);
+    assert.deepEqual(of("nginx"), {
+      connection: { host: unknownValue, privateKey: { secret: unknownValue } },
+      clients: unknownValue,
+    });
+    assert.deepEqual(of("paris-nginx"), { connection: unknownValue, clients: 100 });
+  });
+});
+
+describe("the secrets of a connection", () => {
+  const credentials = { password: "p1", privateKey: "k1", privateKeyPassword: "kp1" };
+  const marked = {
+    password: { secret: "p1" },
+    privateKey: { secret: "k1" },
+    privateKeyPassword: { secret: "kp1" },
+  };
+
+  it("are marked, the rest is not", async () => {
+    const open = { host: "wapt.example", port: 22, user: "admin", sudo: true, hostKey: "ssh-ed25519 AAAA" };
+    assert.deepEqual(await connectionInputs({ ...open, ...credentials, sudoPassword: "s1" }), {
+      ...open,
+      ...marked,
+      sudoPassword: { secret: "s1" },
+    });
+  });
+
+  it("are marked in the bastion too", async () => {
+    const proxy = { host: "bastion.example", user: "hop", ...credentials };
+    assert.deepEqual(await connectionInputs({ host: "wapt.example", proxy }), {
+      host: "wapt.example",
+      proxy: { host: "bastion.example", user: "hop", ...marked },
+    });
+  });
+
+  it("are marked in a connection, and in a bastion, that is an output or a promise", async () => {
+    const given = { host: "wapt.example", ...credentials };
+    const wanted = { host: "wapt.example", ...marked };
+    assert.deepEqual(await connectionInputs(pulumi.output(given)), wanted);
+    assert.deepEqual(await connectionInputs(Promise.resolve(given)), wanted);
+    const proxied = { host: "paris.example", proxy: wanted };
+    assert.deepEqual(await connectionInputs({ host: "paris.example", proxy: pulumi.output(given) }), proxied);
+    assert.deepEqual(await connectionInputs({ host: "paris.example", proxy: Promise.resolve(given) }), proxied);
+    assert.deepEqual(await connectionInputs(pulumi.output({ host: "paris.example", proxy: given })), proxied);
+  });
+
+  it("stay secret where they came secret, and are marked where an output was not", async () => {
+    const given = { host: "wapt.example", password: pulumi.secret("p1"), privateKey: pulumi.output("k1") };
+    const wanted = { host: "wapt.example", password: { secret: "p1" }, privateKey: { secret: "k1" } };
+    assert.deepEqual(await connectionInputs(given), wanted);
+    assert.deepEqual(await connectionInputs(pulumi.secret({ host: "wapt.example" })), {
+      secret: { host: "wapt.example" },
+    });
+  });
+
+  it("are hidden under a misspelt name as well", async () => {
+    const misspelt = { host: "wapt.example", pasword: "p1" } as ConnectionArgs;
+    assert.deepEqual(await connectionInputs(misspelt), { host: "wapt.example", pasword: { secret: "p1" } });
+  });
+
+  it("reach each part of a WaptServer marked", async () => {
+    const registered = await made(
+      () => new WaptServer("paris", { connection: { ...connection, ...credentials }, clients: 100 }),
+    );
+    const parts = registered.filter(({ custom }) => custom);
+    assert.equal(parts.length, 4);
+    for (const part of parts) assert.deepEqual(part.inputs.connection, { ...connection, ...marked });
+  });
+
+  it("a connection that is missing, or no object, is left to the check that names it", async () => {
+    for (const wrong of [undefined, null, "wapt.example", pulumi.output(undefined)]) {
+      const inputs = await connectionInputs(wrong as never);
+      assert.equal(inputs ?? undefined, typeof wrong === "string" ? wrong : undefined);
+    }
+  });
+});
+
+describe("WaptServer", () => {
+  const server = async (args: Partial<WaptServerArgs>, program: Program = {}) => {
+    const body = () => new WaptServer("paris", { connection, clients: 2500, ...args });
+    const { registered, result } = await registrations(program, body);
+    const [component, ...parts] = registered;
+    return { component, parts, result };
+  };
+
+  it("is a component, the parent of its parts", async () => {
+    const { component, parts } = await server({ uploads: { path: "/srv/wapt-uploads" } });
+    assert.deepEqual(component, {
+      type: "pulumi-wapt:index:WaptServer",
+      name: "paris",
+      parent: undefined,
+      custom: false,
+      inputs: {},
+    });
+    assert.deepEqual(parts.map(({ type, name, parent }) => `${parent}: ${name} ${type}`).sort(), [
+      `paris: paris-kernel ${token("KernelLimits")}`,
+      `paris: paris-nginx ${token("NginxTuning")}`,
+      `paris: paris-postgresql ${token("PostgresConnections")}`,
+      `paris: paris-uploads ${token("ProxyTempPath")}`,
+      `paris: paris-waptserver ${token("WaptServerIni")}`,
+    ]);
+    for (const part of parts) assert.equal(part.inputs.name, part.name);
+  });
+
+  it("gives each part the arguments that are its own", async () => {
+    const overrides = {
+      ...{ workerConnections: 7000, workerRlimitNofile: 20000, tcpMaxSynBacklog: 5000, somaxconn: 5001 },
+      ...{ nofile: 300000, limitNofile: 20001, maxConnections: 700, dbMaxConnections: 600, maxClients: 5002 },
+    };
+    const everywhere = {
+      ...{ connection, clients: 2500, allowAbove5000: true, root: "/srv/image", nginxConf: "/etc/n.conf" },
+      ...{ nginxUser: "nginx", postgresqlConf: "/etc/p.conf", waptserverIni: "/etc/w.ini" },
+    };
+    const uploads = { path: "/srv/wapt-uploads", minFree: "5GiB" };
+    const { parts } = await server({ ...everywhere, ...overrides, uploads });
+    const own = Object.fromEntries(parts.map((part) => [part.name, ownInputs(part)]));
+    const { workerConnections, workerRlimitNofile, tcpMaxSynBacklog, somaxconn, nofile, limitNofile } = overrides;
+    const { maxConnections, dbMaxConnections, maxClients } = overrides;
+    assert.deepEqual(own, {
+      "paris-kernel": { ...everywhere, tcpMaxSynBacklog, somaxconn, nofile, limitNofile },
+      "paris-nginx": { ...everywhere, workerConnections, workerRlimitNofile },
+      "paris-postgresql": { ...everywhere, maxConnections },
+      "paris-uploads": { ...everywhere, ...uploads },
+      "paris-waptserver": { ...everywhere, maxConnections, dbMaxConnections, maxClients },
+    });
+  });
+
+  it("leaves uploads where they lie unless it is told a folder, and leaves out what it is told to", async () => {
+    const names = async (args: Partial<WaptServerArgs>) => (await server(args)).parts.map(({ name }) => name).sort();
+    assert.deepEqual(await names({}), ["paris-kernel", "paris-nginx", "paris-postgresql", "paris-waptserver"]);
+    assert.deepEqual(await names({ omit: ["PostgresConnections", "KernelLimits"] }), [
+      "paris-nginx",
+      "paris-waptserver",
+    ]);
+    assert.deepEqual(
+      await names({
+        omit: ["PostgresConnections", "KernelLimits", "NginxTuning", "WaptServerIni"],
+        uploads: { path: "/srv/u" },
+      }),
+      ["paris-uploads"],
+    );
+  });
+
+  it("has the settings of all its parts, and what stood before", async () => {
+    const outputs = (type: string) =>
+      ({
+        [token("NginxTuning")]: { settings: { worker_connections: 6250 }, before: { worker_connections: 768 } },
+        [token("PostgresConnections")]: { settings: { max_connections: 625 }, before: { max_connections: 100 } },
+        [token("KernelLimits")]: { settings: { nofile: 500000 } },
+      })[type] ?? {};
+    const { result } = await server({}, { outputs });
+    const settings = { worker_connections: 6250, max_connections: 625, nofile: 500000 };
+    assert.deepEqual(await settled(result.settings), { value: settings, secret: false });
+    const before = { worker_connections: 768, max_connections: 100 };
+    assert.deepEqual(await settled(result.before), { value: before, secret: false });
+  });
+});
+
+describe("the example programs", () => {
+  const settings = (type: string, name: string) =>
+    type.startsWith("pulumi-nodejs") ? { settings: { [name]: 1 } } : {};
+  const own = (registered: readonly Registered[], name: string) => registered.find((one) => one.name === name)?.inputs;
+
+  it("site: a server of the configuration is a WaptServer", async () => {
+    const config = {
+      "wapt-site:servers": [
+        { name: "paris", host: "wapt.paris.example", clients: 3000, workerConnections: 8000 },
+        { host: "wapt.lyon.example", clients: 200, connection: { user: "root" }, uploads: "/data/uploads" },
+      ],
+      "wapt-site:connection": { user: "admin", sudo: true, sudoPassword: "s1" },
+      "wapt-site:uploads": "/srv/wapt-uploads",
+      "wapt-site:minFree": "20GiB",
+    };
+    const program = { config, secrets: ["wapt-site:connection"], outputs: settings };
+    const { registered, result } = await registrations(program, () => import("../../examples/site/index.js"));
+    assert.equal(registered.length, 12);
+    const admin = { user: "admin", sudo: true, sudoPassword: { secret: "s1" }, host: "wapt.paris.example" };
+    const { workerConnections, clients, connection: paris } = own(registered, "paris-nginx") ?? {};
+    assert.deepEqual([workerConnections, clients, paris], [8000, 3000, admin]);
+    assert.deepEqual(own(registered, "wapt.lyon.example-nginx")?.connection, {
+      ...admin,
+      user: "root",
+      host: "wapt.lyon.example",
+    });
+    assert.equal(own(registered, "paris-uploads")?.path, "/srv/wapt-uploads");
+    assert.equal(own(registered, "paris-uploads")?.minFree, "20GiB");
+    assert.equal(own(registered, "wapt.lyon.example-uploads")?.path, "/data/uploads");
+    const { value } = await settled(pulumi.output(result.settings));
+    assert.deepEqual(Object.keys(value), ["paris", "wapt.lyon.example"]);
+    assert.equal(value.paris?.["paris-uploads"], 1);
+  });
+
+  it("smallest: one server, one number", async () => {
+    const config = { "wapt-smallest:host": "wapt.example", "wapt-smallest:clients": 3000 };
+    const program = { project: "wapt-smallest", config };
+    const { registered } = await registrations(program, () => import("../../examples/smallest/index.js"));
+    assert.deepEqual(
+      registered.map(({ name }) => name),
+      ["wapt", "wapt-kernel", "wapt-nginx", "wapt-postgresql", "wapt-waptserver"],
+    );
+    const { connection: to, clients } = own(registered, "wapt-nginx") ?? {};
+    assert.deepEqual([to, clients], [{ host: "wapt.example" }, 3000]);
+  });
+
+  it("with-command: the same connection serves a command after the tuning", async () => {
+    const config = {
+      "wapt-with-command:host": "wapt.example",
+      "wapt-with-command:clients": 3000,
+      "wapt-with-command:privateKey": "k1",
+    };
+    const outputs = (type: string, name: string) => ({ ...settings(type, name), stdout: "TCP: 12" });
+    const program = { project: "wapt-with-command", config, secrets: ["wapt-with-command:privateKey"], outputs };
+    const { registered, result } = await registrations(program, () => import("../../examples/with-command/index.js"));
+    const command = registered.find(({ type }) => type === "command:remote:Command");
+    const to = { host: "wapt.example", user: "root", privateKey: { secret: "k1" } };
+    assert.deepEqual(own(registered, "wapt-nginx")?.connection, to);
+    const { secret } = command?.inputs.connection as { secret: Record<string, unknown> };
+    assert.deepEqual([secret.host, secret.user, secret.privateKey], ["wapt.example", "root", "k1"]);
+    const triggers = command?.inputs.triggers as Record<string, unknown>[];
+    assert.deepEqual(triggers[0]?.["wapt-postgresql"], 1);
+    assert.equal((await settled(result.summary)).value, "TCP: 12");
+  });
+});
+
+describe("the built package", () => {
+  const check = `
+    if (typeof WaptServer !== "function" || new WaptServer("paris", { connection: { host: "wapt.example" }, clients: 10 }).settings === undefined)
+      throw new Error("no WaptServer");
+    console.log(sizing(3000).workerConnections);`;
+  const mocks = `pulumi.runtime.setMocks({ newResource: ({ inputs }) => ({ id: "1", state: inputs }), call: ({ inputs }) => inputs });`;
+
+  /** A project in a folder of its own, with this package in its node_modules. */
+  async function run(context: TestContext, file: string, text: string): Promise<string> {
+    const folder = mkdtempSync(join(tmpdir(), "wapt-program-"));
+    context.after(() => rmSync(folder, { recursive: true, force: true }));
+    const repository = join(__dirname, "../..");
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(repository, join(folder, "node_modules/pulumi-wapt"));
+    symlinkSync(join(repository, "node_modules/@pulumi"), join(folder, "node_modules/@pulumi"));
+    writeFileSync(join(folder, file), text);
+    const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", file], { cwd: folder });
+    return stdout.trim();
+  }
+
+  it("loads in a program of ES modules by its names", async (context) => {
+    const imports = `import * as pulumi from "@pulumi/pulumi";\nimport { WaptServer, sizing } from "pulumi-wapt";\n`;
+    assert.equal(await run(context, "program.mjs", `${imports}await ${mocks}${check}`), "7500");
+  });
+
+  it("loads by require", async (context) => {
+    const imports = `const pulumi = require("@pulumi/pulumi");\nconst { WaptServer, sizing } = require("pulumi-wapt");\n`;
+    assert.equal(await run(context, "program.cjs", `${imports}${mocks}${check}`), "7500");
+  });
+
+  it("exports what the documentation names, and the runtime that states refer to", async (context) => {
+    const text = `console.log(JSON.stringify([require("pulumi-wapt"), require("pulumi-wapt/runtime")].map((one) => Object.keys(one).sort())));`;
+    assert.deepEqual(JSON.parse(await run(context, "names.cjs", text)), [
+      [
+        ...["KernelLimits", "NginxTuning", "PostgresConnections", "ProxyTempPath", "SizingError", "WaptServer"],
+        ...["WaptServerIni", "sizing"],
+      ],
+      ["check", "configure", "create", "diff", "read", "remove", "update"],
+    ]);
+  });
+});

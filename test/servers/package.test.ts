@@ -1,0 +1,109 @@
+/** The packed tarball in a fresh project, as its user has it, on each supported Node.js. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { type SshServer, startSshServer } from "../../examples/demo/ssh-server";
+import { Stack } from "../../examples/demo/stack";
+
+const repository = join(__dirname, "../..");
+const npm = (folder: string, ...args: string[]) =>
+  execFileSync("npm", [...args, "--no-fund", "--no-audit", "--loglevel=error"], { cwd: folder, encoding: "utf8" });
+
+const PROGRAM = `
+import * as pulumi from "@pulumi/pulumi";
+import { sizing, WaptServer } from "pulumi-wapt";
+
+const config = new pulumi.Config();
+const server = new WaptServer("paris", {
+  connection: config.requireObject("connection"),
+  root: config.require("root"),
+  clients: 2500,
+});
+export const settings = server.settings;
+export const sizes = sizing(2500);
+export const node = process.version;
+`;
+
+/** The binary of a Node.js version that a registry package carries, kept outside the clone. */
+function nodeBinary(major: number): string {
+  const folder = join(homedir(), ".cache/pulumi-wapt", `node-${major}`);
+  const bin = join(folder, "node_modules", `node-linux-${process.arch}`, "bin");
+  if (!existsSync(join(bin, "node"))) {
+    mkdirSync(folder, { recursive: true });
+    npm(folder, "install", "--prefix", folder, `node-linux-${process.arch}@${major}`);
+  }
+  return bin;
+}
+
+describe("the packed package", { skip: process.platform === "linux" ? false : "it fetches binaries for Linux" }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "wapt-package-"));
+  const project = join(folder, "project");
+  let ssh: SshServer;
+
+  before(async () => {
+    ssh = await startSshServer();
+    mkdirSync(project);
+    const [{ filename }] = JSON.parse(
+      npm(repository, "pack", "--ignore-scripts", "--json", "--pack-destination", folder),
+    );
+    const { devDependencies } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+    writeFileSync(
+      join(project, "package.json"),
+      JSON.stringify({
+        name: "fresh",
+        private: true,
+        dependencies: { "pulumi-wapt": `file:${join(folder, filename)}`, typescript: devDependencies.typescript },
+      }),
+    );
+    writeFileSync(
+      join(project, "Pulumi.yaml"),
+      "name: fresh\nruntime: nodejs\nmain: index.ts\noptions: {refresh: always}\n",
+    );
+    writeFileSync(join(project, "index.ts"), PROGRAM);
+    npm(project, "install", "--prefer-offline");
+  });
+  after(() => {
+    ssh?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("holds what its users need, and nothing else", () => {
+    const [{ files }] = JSON.parse(npm(repository, "pack", "--ignore-scripts", "--dry-run", "--json"));
+    const paths = (files as { path: string }[]).map((file) => file.path).filter((path) => !path.startsWith("dist/"));
+    assert.deepEqual(paths.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+  });
+
+  for (const major of [20, 22]) {
+    test(`converges from a fresh project on Node.js ${major}`, async () => {
+      const cli = await pulumiCli((line) => console.error(line));
+      const root = join(folder, `server-${major}`);
+      cpSync(join(repository, "examples/demo/untuned"), root, { recursive: true });
+      const connection = { host: "127.0.0.1", port: ssh.port, user: userInfo().username, hostKey: ssh.hostKey };
+      const stack = new Stack({
+        cli,
+        project,
+        name: `node${major}`,
+        folder: join(folder, `stack-${major}`),
+        config: { "fresh:connection": connection, "fresh:root": root },
+        env: {
+          PATH: `${nodeBinary(major)}:${cli.bin}:${process.env.PATH}`,
+          PULUMI_WAPT_SSH_PRIVATE_KEY: ssh.privateKey,
+        },
+      });
+      await stack.init();
+      const up = await stack.pulumi("up", "--yes", "--skip-preview");
+      assert.equal(up.code, 0, up.output);
+      assert.match(up.output, new RegExp(`node *: "v${major}\\.`));
+      assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250;/);
+      const again = await stack.pulumi("preview", "--expect-no-changes");
+      assert.equal(again.code, 0, again.output);
+      const destroyed = await stack.pulumi("destroy", "--yes", "--skip-preview");
+      assert.equal(destroyed.code, 0, destroyed.output);
+      assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 768;/);
+    });
+  }
+});
