@@ -147,7 +147,7 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER
     return
   fi
   case $target in "$inside"/*) ;; *) fail refused "$2 is a link out of $root" ;; esac
-  stem=${target%/*}/.pulumi-wapt.${target##*/}
+  stem=${target%/*}/.pulumi-wapt.$1.${target##*/}
   eval "target_$1=\$target hash_$1=\$3 old_$1=\$stem.old candidate_$1="
   if [ "$(hash_of "$target")" != "$3" ]; then
     fail changed "$2 was changed by someone else while this run was planned; repeat it"

@@ -61,7 +61,7 @@ interface Job {
 const GATHER_MILLISECONDS = 150;
 
 /** A change that waits for another resource's waits this long: Pulumi may have too few hands to send both at once. */
-const PATIENCE_MILLISECONDS = 5000;
+const PATIENCE_MILLISECONDS = 15_000;
 
 /** An observation answers for this long, unless something was applied since. */
 const FRESH_MILLISECONDS = 30_000;

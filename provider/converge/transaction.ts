@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { FileChange, Plan } from "./plan";
-import { parseRecord } from "./record";
+import { formatRecord, parseRecord } from "./record";
 import type { Action, Check } from "./target";
 
 const program = (name: string): string => readFileSync(join(__dirname, name), "utf8");
@@ -58,15 +58,16 @@ export function transactionCalls(plan: Plan, root: string, holder: string): stri
 
 /** What is found out and written beside the files before any of them changes. */
 function preparations(plan: Plan, root: string): string[] {
+  const { first, last } = recordChanges(plan);
   return [
     ...plan.folders.map(({ path, minFree }) => call("check_space", path, String(minFree.kilobytes), minFree.text)),
-    ...plan.changes.map((change) => fileCall(change, idOf(plan, change))),
+    ...managed(plan).map((change, index) => fileCall(change, `f${index}`)),
+    ...(first ?? last ?? []).slice(0, 1),
     ...actions(plan, "sysctl").map(({ key, value }) => call("check_sysctl", key.replaceAll(".", "/"), value)),
     ...(root === "" && plan.actions.length > 0
       ? [call("pending", ...new Set(plan.actions.map(({ name }) => name)))]
       : []),
-    // What stood there first is on record before it is changed, so that a cut-off run does not lose it.
-    ...(remembersMore(plan) ? put(plan, "record") : []),
+    ...(first ?? []).slice(1),
     ...plan.folders.map((folder) => call("folder", folder.path, folder.mode, `${folder.owner}:`)),
     ...(root === "" ? plan.checks.map((check) => checkCall(check)) : []),
   ];
@@ -77,6 +78,7 @@ function activations(plan: Plan, root: string): string[] {
   const act = <N extends Action["name"]>(name: N) => (root === "" ? actions(plan, name) : []);
   const units = act("wapt restart").flatMap((action) => action.units);
   const placed = root === "" ? plan.checks.filter((check) => check.name === "postgresql") : [];
+  const { first, last } = recordChanges(plan);
   return [
     ...put(plan, "kernel"),
     ...act("sysctl").map(({ key, value }) => call("set_sysctl", key.replaceAll(".", "/"), value)),
@@ -92,7 +94,7 @@ function activations(plan: Plan, root: string): string[] {
     ...put(plan, "wapt"),
     ...(units.length > 0 || plan.start.length > 0 ? [call("start", ...plan.start)] : []),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
-    ...(remembersMore(plan) ? [] : put(plan, "record")),
+    ...(last ?? []).slice(first ? 0 : 1),
   ];
 }
 
@@ -100,19 +102,30 @@ function actions<N extends Action["name"]>(plan: Plan, name: N): (Action & { nam
   return plan.actions.filter((one): one is Action & { name: N } => one.name === name);
 }
 
-const idOf = (plan: Plan, change: FileChange): string => `f${plan.changes.indexOf(change)}`;
+const managed = (plan: Plan): FileChange[] => plan.changes.filter(({ stage }) => stage !== "record");
 
 function put(plan: Plan, stage: FileChange["stage"]): string[] {
-  const changes = plan.changes.filter((change) => change.stage === stage);
-  return changes.map((change) => call("put", idOf(plan, change), change.path));
+  return managed(plan).flatMap((change, index) =>
+    change.stage === stage ? [call("put", `f${index}`, change.path)] : [],
+  );
 }
 
-/** Whether the new record has something that the old one has not; else it forgets, which is for the end. */
-function remembersMore(plan: Plan): boolean {
+/**
+ * The record's candidate and its rename, twice: what is new in it comes first, so that a run which is cut off does not
+ * lose what stood there before, and what it forgets goes last, when it is no longer needed.
+ */
+function recordChanges(plan: Plan): { first?: [string, string]; last?: [string, string] } {
   const change = plan.changes.find(({ stage }) => stage === "record");
-  const [old, now] = [parseRecord(change?.from), parseRecord(change?.to || undefined)];
-  const isNew = ([id, entry]: [string, unknown]) => !isDeepStrictEqual(entry, old.settings[id]);
-  return Object.entries(now.settings).some(isNew) || now.pending.some((name) => !old.pending.includes(name));
+  if (!change) return {};
+  const [old, now] = [parseRecord(change.from), parseRecord(change.to || undefined)];
+  const both = formatRecord({
+    settings: { ...old.settings, ...now.settings },
+    pending: [...new Set([...old.pending, ...now.pending])].sort(),
+  });
+  const steps = (id: string, from: string | undefined, to: string): [string, string] | undefined =>
+    from === to ? undefined : [fileCall({ ...change, from, to }, id), call("put", id, change.path)];
+  const first = isDeepStrictEqual(parseRecord(both || undefined), old) ? undefined : steps("r1", change.from, both);
+  return { first, last: steps("r2", first ? both : change.from, change.to) };
 }
 
 function fileCall(change: FileChange, id: string): string {

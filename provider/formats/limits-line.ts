@@ -1,7 +1,7 @@
 /**
  * The lines of a limits.conf file that concern one domain, read as pam_limits of Linux-PAM does (limits.conf(5); checked
  * against 1.5.2): `<domain> <type> <item> <value>` between blanks, a comment from `#` on, type and item in any case, more
- * fields ignored. Linux-PAM before 1.7 splits long lines and takes more characters for blanks than later versions do;
+ * fields ignored. Linux-PAM 1.5 splits long lines and takes more characters for blanks than later versions do;
  * a line that the two take differently is refused where it concerns the domain.
  */
 import { FormatError } from "./format";
@@ -13,7 +13,7 @@ export interface Field {
   readonly end: number;
 }
 
-/** A line about the domain that no longer counts as one of the kinds below stays useful as a neighbour. */
+/** A line whose first field is the domain: it sets a limit, frees the domain from all limits, or does neither. */
 export interface DomainLine {
   readonly kind: "limit" | "exemption" | "other";
   readonly file: string;
@@ -31,7 +31,7 @@ export interface DomainLine {
   readonly value: string;
 }
 
-/** How many bytes of a line Linux-PAM before 1.7 reads at once. */
+/** How many bytes of a line Linux-PAM 1.5 reads at once. */
 const CHUNK = 1023;
 
 /** The words for no limit; they equal one another and the numbers below zero do not. */

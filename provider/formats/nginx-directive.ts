@@ -42,8 +42,7 @@ export function replacement({ name, source, statement }: Directive, wanted: read
     const word = words[at] as Word;
     const before = (words[at - 1] as Word).end;
     const argument = wanted[at - 1];
-    if (argument === undefined)
-      splices.push({ start: behindBlanks(text, before, word.start), end: word.end, text: "" });
+    if (argument === undefined) splices.push({ start: behindBlanks(text, word.start), end: word.end, text: "" });
     else if (argument !== unquoted(text, word)) splices.push(respelled(text, before, word, argument));
   }
   const last = words[words.length - 1] as Word;
@@ -64,9 +63,9 @@ function respelled(text: string, before: number, word: Word, argument: string): 
   return { start: word.start, end: word.end, text: blank + spelled(argument, quoteOf(text, word)) };
 }
 
-/** The start of the spaces and tabs right before `end`. */
-function behindBlanks(text: string, start: number, end: number): number {
+/** The start of the spaces and tabs right before a word; those of an argument are none, being refused. */
+function behindBlanks(text: string, end: number): number {
   let at = end;
-  while (at > start && (text[at - 1] === " " || text[at - 1] === "\t")) at--;
+  while (text[at - 1] === " " || text[at - 1] === "\t") at--;
   return at;
 }

@@ -54,7 +54,8 @@ const DIRECTORIES = [
 /**
  * The files that `sysctl --system` reads after `root`, in its order, of all `paths` found on a server: *.conf of the five
  * folders by file name, then /etc/sysctl.conf. Of files with one name only that of the first folder is read (in the
- * manual's order, /etc first), even where it is empty. `root` counts whether it exists or not.
+ * manual's order, /etc first), even where it is empty. `root` counts whether it exists or not. systemd-sysctl reads
+ * /etc/sysctl.conf only where a link in a folder leads to it; what it sets must hold after both readers.
  */
 export function sysctlOrder(paths: readonly string[], root: string): string[] {
   const read = new Map<string, string>();

@@ -67,16 +67,16 @@ export class Link {
   }
 
   /**
-   * Starts a command and returns its channel; `done` must be called when the channel has ended. Nothing has been sent
-   * to the command when this throws, so that it may be tried on another connection if the error is passing.
+   * Starts a command and calls `begin` with its channel, in the event that opens it: a short command's end may come in
+   * the same packet. What is returned must be called when the channel has ended. `begin` was not called when this
+   * throws, so that the command may be tried on another connection if the error is passing.
    */
-  async start(command: string): Promise<{ channel: ClientChannel; done: () => void }> {
+  async start(command: string, begin: (channel: ClientChannel) => void): Promise<() => void> {
     await this.#slots.take();
     for (let attempt = 1; ; attempt++) {
       try {
-        const channel = await this.#open(command);
-        this.#sessions++;
-        return { channel, done: () => this.#done() };
+        await this.#open(command, begin);
+        return () => this.#done();
       } catch (error) {
         const refused = error instanceof ChannelRefused;
         if (refused) this.#slots.shrink(this.#sessions);
@@ -100,7 +100,7 @@ export class Link {
     throw new SshError("unreachable", text);
   }
 
-  #open(command: string): Promise<ClientChannel> {
+  #open(command: string, begin: (channel: ClientChannel) => void): Promise<void> {
     const seconds = this.target.stageSeconds || OPEN_SECONDS;
     return new Promise((resolve, reject) => {
       let late = false;
@@ -112,9 +112,11 @@ export class Link {
       }, seconds * 1000);
       const opened = (error: Error | undefined, channel: ClientChannel) => {
         clearTimeout(timer);
-        if (error !== undefined) reject(this.#refusal(error));
-        else if (late) channel.on("error", () => {}).close();
-        else resolve(channel);
+        if (error !== undefined) return reject(this.#refusal(error));
+        if (late) return channel.on("error", () => {}).close();
+        this.#sessions++;
+        begin(channel);
+        resolve();
       };
       try {
         this.client.exec(command, opened);

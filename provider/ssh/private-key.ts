@@ -4,6 +4,10 @@ import { type ParsedKey, utils } from "ssh2";
 /** A key to log in with, or why there is none: a sentence's end, such as `is encrypted, and …`. */
 export type PrivateKey = { readonly key: ParsedKey } | { readonly problem: string };
 
+const OPENSSH_MAGIC = "openssh-key-v1\0";
+/** ssh-keygen's default is 16 or 24. A damaged key may ask for billions, and nothing else would run meanwhile. */
+const MOST_ROUNDS = 2000;
+
 // Decrypting takes a tenth of a second of CPU by design, and one key usually opens many servers.
 const read = new Map<string, PrivateKey>();
 
@@ -28,6 +32,7 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
   if (!normal.includes("PRIVATE KEY") && !normal.startsWith("PuTTY-User-Key-File")) {
     return { problem: "holds no private key" };
   }
+  if (openSshRounds(normal) > MOST_ROUNDS) return { problem: "is not a private key that can be read here" };
   const plain = parse(normal, undefined);
   if (plain !== undefined) return { key: plain };
   if (!isEncrypted(normal)) return { problem: "is not a private key that can be read here" };
@@ -41,6 +46,20 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
         ? "is encrypted, and no privateKeyPassword is given"
         : "is encrypted, and the privateKeyPassword does not open it",
   };
+}
+
+/**
+ * The rounds of bcrypt that an encrypted key in OpenSSH's format asks for (its PROTOCOL.key: after the magic, the names of
+ * cipher and kdf, then the kdf's options, a salt and the rounds); 0 for other keys.
+ */
+function openSshRounds(text: string): number {
+  const [, body = ""] = text.split(/-----(?:BEGIN|END) OPENSSH PRIVATE KEY-----/);
+  const bytes = Buffer.from(body, "base64");
+  const skip = (at: number) => (at + 4 > bytes.length ? bytes.length : at + 4 + bytes.readUInt32BE(at));
+  const options = skip(skip(OPENSSH_MAGIC.length));
+  if (options + 4 > bytes.length || bytes.readUInt32BE(options) === 0) return 0;
+  const rounds = skip(options + 4);
+  return rounds + 4 > bytes.length ? 0 : bytes.readUInt32BE(rounds);
 }
 
 function isEncrypted(text: string): boolean {
@@ -87,7 +106,7 @@ function openSshEd25519(key: KeyObject): string {
   const body = Buffer.concat([check, type, lengthAnd(open), lengthAnd(Buffer.concat([secret, open])), lengthAnd("")]);
   const padding = Buffer.from(Array.from({ length: (8 - (body.length % 8)) % 8 }, (_, index) => index + 1));
   const file = Buffer.concat([
-    Buffer.from("openssh-key-v1\0"),
+    Buffer.from(OPENSSH_MAGIC),
     ...["none", "none", ""].map(lengthAnd),
     Buffer.from([0, 0, 0, 1]),
     lengthAnd(Buffer.concat([type, lengthAnd(open)])),

@@ -37,9 +37,14 @@ export async function execute(
 ): Promise<Ended> {
   link.hold();
   try {
-    const { channel, done } = await link.start(command);
+    let running: Promise<Ended> | undefined;
+    const done = await link.start(command, (channel) => {
+      running = new Execution(link, channel, marker, timeoutSeconds, onStart).run(input);
+      // It is awaited below, but may fail before.
+      running.catch(() => {});
+    });
     try {
-      return await new Execution(link, channel, marker, timeoutSeconds, onStart).run(input);
+      return await running!;
     } finally {
       done();
     }
@@ -66,6 +71,7 @@ class Execution {
     this.#err = new Output(marker.line, STDERR_LIMIT, () => {});
   }
 
+  /** Listens, then sends the input, before it returns for the first time. */
   async run(input: string): Promise<Ended> {
     const { channel } = this;
     let deadline: NodeJS.Timeout | undefined;
@@ -100,7 +106,8 @@ class Execution {
       this.#linger?.refresh();
       this.#err.add(chunk);
     });
-    channel.on("error", () => reject(this.#lost()));
+    // Errors of sending: the command did not wait for its input. It ends all the same, or is cut.
+    channel.on("error", () => {});
     channel.stderr.on("error", () => {});
   }
 

@@ -68,7 +68,7 @@ export interface Traffic {
 const COUNT = `
 journalctl --sync
 lines() { journalctl -q -o cat -t sshd | grep -c "$1"; }
-echo "$(lines '^Accepted ') $(lines '^Starting session: ') $(awk '/host0:/ { print $2 + $10 }' /proc/net/dev)"
+echo "$(lines '^Accepted publickey for ') $(lines '^Starting session: ') $(awk '/host0:/ { print $2 + $10 }' /proc/net/dev)"
 `;
 
 export async function traffic(server: LabServer): Promise<Traffic> {

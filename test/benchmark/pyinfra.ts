@@ -22,16 +22,30 @@ export const pyinfra: Contender = {
       ssh_strict_host_key_checking: "yes",
     };
     await writeFile(inventory, JSON.stringify(Object.fromEntries(fleet.servers.map(({ host }) => [host, data]))));
-    const command = [join(await pythonPrograms(), "pyinfra"), "-y"];
-    const deploy = async (...options: string[]) => {
+    const program = join(await pythonPrograms(), "pyinfra");
+    const deploy = async (option: "-y" | "--dry") => {
       const env = { BENCHMARK_INVENTORY: inventory, PYTHONDONTWRITEBYTECODE: "1" };
-      const { stdout, stderr } = await succeeded([...command, ...options, ...FILES], { env });
+      const { stdout, stderr } = await succeeded([program, option, ...FILES], { env });
       return `${stdout}\n${stderr}`;
     };
     return {
-      apply: async () => void (await deploy()),
-      again: async () => console.log(await deploy()),
-      ask: async () => console.log(await deploy("--dry")),
+      apply: async () => void (await deploy("-y")),
+      async again() {
+        const output = await deploy("-y");
+        const [, all, none] = /Grand total +(\d+) +- +- +(\d+)/.exec(output) ?? [];
+        if (all === undefined || all !== none) throw new Error(`pyinfra changed again: ${output}`);
+      },
+      async ask() {
+        const output = await deploy("--dry");
+        if (changesForeseen(output) !== 0) throw new Error(`pyinfra would change something: ${output}`);
+      },
     };
   },
 };
+
+/** Of the table of detected changes: the operations with an entry in its column "Change". */
+function changesForeseen(output: string): number | undefined {
+  const [head, ...rows] = (output.split("--> Detected changes:\n")[1] ?? "").split("\n\n")[0]!.split("\n");
+  const column = head?.indexOf("Change") ?? -1;
+  return column < 0 ? undefined : rows.filter((row) => row.slice(column).trimStart()[0] !== "-").length;
+}

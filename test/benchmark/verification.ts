@@ -24,10 +24,9 @@ for unit in waptserver wapttasks; do nofile "$(systemctl show -p MainPID --value
 runuser -u postgres -- psql -XAtc 'SHOW max_connections' 2>&1 | one max_connections
 runuser -u postgres -- psql -XAtc 'SELECT count(*) FROM pg_settings WHERE pending_restart' 2>&1 | one 'settings that wait for a restart'
 stat -c '%a %U:%G' /opt/wapt/conf/waptserver.ini | one waptserver.ini
-for unit in waptserver wapttasks; do
-  sed -n 's/.*"db_max_connections": *\\([0-9]*\\).*/\\1/p' "/run/$unit/status.json"
-done | one db_max_connections
-sed -n 's/.*"max_clients": *\\([0-9]*\\).*/\\1/p' /run/waptserver/status.json | one max_clients
+for unit in waptserver wapttasks; do grep -oE '"db_max_connections": *[0-9]+' "/run/$unit/status.json"; done |
+  grep -oE '[0-9]+' | one db_max_connections
+grep -oE '"max_clients": *[0-9]+' /run/waptserver/status.json | grep -oE '[0-9]+' | one max_clients
 systemctl is-active nginx postgresql@15-main waptserver wapttasks | one services
 `;
 

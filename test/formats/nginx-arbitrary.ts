@@ -173,10 +173,10 @@ export const faultyTree: fc.Arbitrary<Tree> = fc
   .tuple(main, faults)
   .map(([{ text, files }, fault]) => treeOf({ text: `${text}\n${fault}`, files }));
 
-export const wantedNumber = fc.integer({ min: 64, max: 200000 }).map(String);
+const wantedNumber = fc.integer({ min: 64, max: 200000 }).map(String);
 /** One that needs no quotes. */
-export const plainPath = fc.constantFrom("uploads", "other_files", "x-1.2", "\xe9t\xe9", "a)b(");
-export const wantedPath = fc.oneof(plainPath, fc.constantFrom("a;b", "it's", 'say"{', "#one", "back\\slash", "$a{b"));
+const plainPath = fc.constantFrom("uploads", "other_files", "x-1.2", "\xe9t\xe9", "a)b(");
+const wantedPath = fc.oneof(plainPath, fc.constantFrom("a;b", "it's", 'say"{', "#one", "back\\slash", "$a{b"));
 
 /** Values for some of the keys; null for those that shall go. */
 export const wanted: fc.Arbitrary<Wanted> = fc

@@ -8,17 +8,7 @@ import { nginx } from "../../provider/formats/nginx";
 import { walk } from "../../provider/formats/nginx-configuration";
 import { tokenize, unquoted } from "../../provider/formats/nginx-tokenizer";
 import { edited, orRefused } from "./lossless";
-import {
-  FOLDER,
-  faultyTree,
-  filesAndPatterns,
-  KEYS,
-  ROOT,
-  soundTree,
-  wanted,
-  wantedNumber,
-  wordSalad,
-} from "./nginx-arbitrary";
+import { FOLDER, faultyTree, filesAndPatterns, KEYS, ROOT, soundTree, wanted, wordSalad } from "./nginx-arbitrary";
 import { type Configuration, type Verdict, verdicts, version, whyNotNginx } from "./nginx-command";
 import { casesOf, names, treeOf } from "./nginx-corpus";
 

@@ -28,7 +28,18 @@ test("a key that is cut or garbled never throws, and the reason shows nothing of
         assert.match(result.problem, /^(holds no|is not a|is encrypted,)[a-zA-Z ]* (key|here|it)$/);
     },
   );
-  fc.assert(property);
+  fc.assert(property, { numRuns: 60 });
+});
+
+test("an encrypted key that asks for billions of rounds is refused at once", () => {
+  const [, body = ""] = pairs[2]!.private.split(/-----[A-Z ]+-----/);
+  const bytes = Buffer.from(body, "base64");
+  // In this key the salt of 16 bytes ends where the rounds begin.
+  const rounds = bytes.indexOf(Buffer.from([0, 0, 0, 2, 0, 0, 0, 1]));
+  assert.ok(rounds > 0);
+  bytes.writeUInt32BE(0xffffffff, rounds);
+  const text = `-----BEGIN OPENSSH PRIVATE KEY-----\n${bytes.toString("base64")}\n-----END OPENSSH PRIVATE KEY-----`;
+  assert.deepEqual(readPrivateKey(text, [PASSPHRASE]), { problem: "is not a private key that can be read here" });
 });
 
 test("a public key is no private key", () => {

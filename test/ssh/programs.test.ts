@@ -175,3 +175,13 @@ test("the program's own stdin is empty after its last line", async () => {
   const { stdout } = await host.run("main() { cat; echo done; }\nmain");
   assert.equal(stdout.toString(), "done\n");
 });
+
+test("a command that ends in the very packet that opens it", async () => {
+  const execute: Behaviour["execute"] = (channel) => {
+    channel.write("gone");
+    channel.exit(3);
+    channel.close();
+  };
+  const host = await open(to(await inProcess({ execute })));
+  for (let i = 0; i < 20; i++) await failure("config", host.run("true"), "(exit status 3); it printed: gone");
+});

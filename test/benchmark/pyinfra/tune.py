@@ -21,7 +21,7 @@ files.block(
     content="\n".join(
         f"{user} {kind} nofile {wanted.nofile}" for user in ("wapt", "www-data") for kind in ("hard", "soft")
     ),
-    marker="# {mark} of WAPT's limits",
+    marker="# {mark} WAPT",
 )
 
 drop_ins = [

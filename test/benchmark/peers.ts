@@ -1,0 +1,133 @@
+/**
+ * The same job on the same servers by this package and by others, timed:
+ *
+ *   npx tsx test/benchmark/peers.ts
+ *   npx tsx test/benchmark/peers.ts --servers 5 --rounds 1 --only pulumi-wapt,ansible
+ *
+ * Each contender gets freshly booted servers in every round, and after each step the servers are asked for what they have.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { parseArgs } from "node:util";
+import { mustRun } from "../lab/host";
+import type { Contender } from "./contender";
+import { contenders } from "./contenders";
+import { since, startFleet, type Traffic, traffic } from "./fleet";
+import { load, machine, median, table } from "./report";
+import { wrongOn } from "./verification";
+import { CLIENTS } from "./wanted";
+
+const STEPS = ["apply", "again", "ask"] as const;
+type Step = (typeof STEPS)[number];
+
+interface Sample {
+  readonly seconds: number;
+  /** Of one server, the mean of all. */
+  readonly traffic: Traffic;
+  readonly wrong: readonly string[];
+}
+
+type Round = Readonly<Record<Step, Sample>>;
+
+const ROOT = join(__dirname, "../..");
+
+async function round(contender: Contender, count: number): Promise<Round> {
+  const folder = mkdtempSync(join(tmpdir(), "wapt-peers-"));
+  const fleet = await startFleet(count);
+  try {
+    const session = await contender.session(fleet, folder);
+    const samples: Partial<Record<Step, Sample>> = {};
+    for (const step of STEPS) {
+      const before = await Promise.all(fleet.servers.map(traffic));
+      const start = performance.now();
+      await session[step]();
+      const seconds = (performance.now() - start) / 1000;
+      await session.settle?.();
+      const after = await Promise.all(fleet.servers.map(traffic));
+      const wrong = (await Promise.all(fleet.servers.map(wrongOn))).flat();
+      samples[step] = { seconds, traffic: mean(after.map((now, i) => since(before[i]!, now))), wrong };
+    }
+    return samples as Round;
+  } finally {
+    await fleet.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function mean(all: readonly Traffic[]): Traffic {
+  const of = (name: keyof Traffic) => all.reduce((sum, one) => sum + one[name], 0) / all.length;
+  return { logins: of("logins"), commands: of("commands"), kilobytes: of("kilobytes") };
+}
+
+/** Seconds of a step: the median, in parentheses the least and the most, and the ratio to the first contender's. */
+function timeCells(rounds: readonly Round[], first: readonly Round[], step: Step): string[] {
+  const times = rounds.map((one) => one[step].seconds);
+  const [middle, reference] = [median(times), median(first.map((one) => one[step].seconds))];
+  const range = `${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}`;
+  return [`${middle.toFixed(2)} (${range})`, `× ${(middle / reference).toFixed(2)}`];
+}
+
+function trafficCells(rounds: readonly Round[], step: Step): string[] {
+  const all = rounds.map((one) => one[step].traffic);
+  const of = (name: keyof Traffic) => median(all.map((one) => one[name])).toFixed(0);
+  return [of("logins"), of("commands"), of("kilobytes")];
+}
+
+function report(results: ReadonlyMap<Contender, readonly Round[]>): void {
+  const [first = []] = results.values();
+  const rows = [...results].map(([{ name }, rounds]) => [
+    name,
+    ...STEPS.flatMap((step) => timeCells(rounds, first, step)),
+  ]);
+  console.log("\nSeconds: the median (least–most), and its ratio to the first line's\n");
+  console.log(table(["", "apply", "", "again", "", "only ask", ""], rows));
+  const traffics = [...results].map(([{ name }, rounds]) => [
+    name,
+    ...trafficCells(rounds, "apply"),
+    ...trafficCells(rounds, "again"),
+  ]);
+  const head = ["logins", "commands", "kB"];
+  console.log("\nFor one server\n");
+  console.log(table(["", ...head.map((name) => `apply: ${name}`), ...head.map((name) => `again: ${name}`)], traffics));
+  const wrong = [...results].flatMap(([{ name }, rounds]) =>
+    [...new Set(rounds.flatMap((one) => STEPS.flatMap((step) => one[step].wrong)))].map((one) => `- ${name}: ${one}`),
+  );
+  console.log(wrong.length > 0 ? `\nWrong on the servers\n\n${wrong.join("\n")}` : "\nEvery server had every value.");
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      servers: { type: "string", default: "2" },
+      rounds: { type: "string", default: "3" },
+      only: { type: "string", default: Object.keys(contenders).join(",") },
+    },
+  });
+  const [count, rounds] = [Number(values.servers), Number(values.rounds)];
+  const chosen = values.only.split(",").map((name) => {
+    if (!contenders[name]) throw new Error(`no contender "${name}": ${Object.keys(contenders).join(", ")}`);
+    return contenders[name];
+  });
+  // The CLI runs what is built.
+  await mustRun(["npm", "run", "build", "--silent", "--prefix", ROOT]);
+  console.log(`${machine()}\n${count} servers of ${CLIENTS} clients, ${rounds} rounds\n`);
+  const results = new Map<Contender, Round[]>(chosen.map((contender) => [contender, []]));
+  for (let i = 0; i < rounds; i++) {
+    // Another one begins each time, so that none has always the same place.
+    for (const contender of [...chosen.slice(i % chosen.length), ...chosen.slice(0, i % chosen.length)]) {
+      const loadBefore = load();
+      const result = await round(contender, count);
+      results.get(contender)!.push(result);
+      const times = STEPS.map((step) => `${step} ${result[step].seconds.toFixed(2)} s`).join(", ");
+      console.log(`round ${i + 1}: ${contender.name}: ${times} (load before ${loadBefore})`);
+    }
+  }
+  report(results);
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});

@@ -1,0 +1,49 @@
+/** This package by the real Pulumi CLI, with the program of examples/site. */
+import { join } from "node:path";
+import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { type Run, Stack } from "../../examples/demo/stack";
+import type { Contender } from "./contender";
+import { type Fleet, USER } from "./fleet";
+import { CLIENTS, OPEN_FILES, WANTED } from "./wanted";
+
+export const pulumiWapt: Contender = {
+  name: "pulumi-wapt",
+  async session(fleet, folder) {
+    const stack = new Stack({
+      cli: await pulumiCli((line) => console.error(line)),
+      project: join(__dirname, "../.."),
+      name: "benchmark",
+      folder,
+      config: configOf(fleet),
+      env: { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey },
+    });
+    await stack.init();
+    const up = async () => succeeded(await stack.pulumi("up", "--yes", "--skip-preview"));
+    return {
+      apply: async () => void (await up()),
+      async again() {
+        const output = await up();
+        if (!/ unchanged/.test(output) || /\d (created|updated)/.test(output)) throw new Error(`changed: ${output}`);
+      },
+      ask: async () => void succeeded(await stack.pulumi("preview", "--expect-no-changes")),
+    };
+  },
+};
+
+function configOf(fleet: Fleet): Record<string, unknown> {
+  const servers = fleet.servers.map(({ name, host, hostKey }) => ({
+    name,
+    host,
+    clients: CLIENTS,
+    connection: { user: USER, sudo: true, hostKey },
+    workerRlimitNofile: OPEN_FILES,
+    limitNofile: OPEN_FILES,
+    nofile: OPEN_FILES,
+  }));
+  return { "wapt-site:servers": servers, "wapt-site:uploads": WANTED.client_body_temp_path };
+}
+
+function succeeded({ code, output }: Run): string {
+  if (code !== 0) throw new Error(`pulumi: exit status ${code}\n${output}`);
+  return output;
+}
