@@ -128,7 +128,9 @@ observe_nginx() { # CONF
   else
     fact nginx.test "$(cat "$errors")"
   fi
-  fact nginx.conf "${conf:-$(nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}"
+  conf=${conf:-$(nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  fact nginx.conf "$conf"
+  file "$conf"
   printf '%s\n' "$dump" | while IFS= read -r f; do file "$f"; done
   master=$(systemctl show -p MainPID --value nginx 2>/dev/null)
   if [ -n "$master" ] && [ "$master" != 0 ]; then nginx_workers "$master"; fi

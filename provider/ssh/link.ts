@@ -175,9 +175,15 @@ export class Link {
   /** Says goodbye and closes; waits for the server's end of it, but not long. */
   async end(): Promise<void> {
     this.#close();
-    const closed = new Promise<void>((resolve) => this.client.once("close", () => resolve()));
-    this.client.end();
-    await Promise.race([closed, sleep(GOODBYE_MS, undefined, { ref: false })]);
+    await new Promise<void>((resolve) => {
+      // The timer keeps the process alive: the socket of an idle connection does not, and may be dead already.
+      const timer = setTimeout(resolve, GOODBYE_MS);
+      this.client.once("close", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.client.end();
+    });
     this.transport.destroy();
   }
 

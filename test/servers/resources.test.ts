@@ -112,11 +112,12 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
     const found = await read("PostgresConnections", made);
     assert.deepEqual(found.inputs.settings, { max_connections: 100 });
     assert.ok((found.inputs.pending as string[]).includes("postgresql restart"));
-    await provider().update(definition("PostgresConnections"), made.id, { ...made.outs, restart: undefined });
+    const news = { ...made.outs, restart: undefined };
+    const { outs } = await provider().update(definition("PostgresConnections"), made.id, news);
     assert.equal((await inForce(server)).maxConnections, 625);
-    const settled = await read("PostgresConnections", made);
+    const settled = await read("PostgresConnections", { ...made, outs });
     assert.deepEqual([settled.inputs.settings, settled.inputs.pending], [{ max_connections: 625 }, undefined]);
-    await remove("PostgresConnections", made);
+    await remove("PostgresConnections", { ...made, outs });
     assert.equal((await inForce(server)).maxConnections, 100);
   });
 

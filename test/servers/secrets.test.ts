@@ -27,6 +27,10 @@ const VERBOSE = ["-v=9", "--logtostderr", "--logflow"];
  */
 const SDK_DEBUG_MESSAGE = /RegisterResource RPC finished: resource:[^ ]+; err: null, resp: /;
 
+const UP = ["up", "--yes", "--skip-preview"];
+
+const INI = "/opt/wapt/conf/waptserver.ini";
+
 const withoutSdk = (found: readonly Leak[]) => found.filter(({ line }) => !SDK_DEBUG_MESSAGE.test(line));
 
 const shown = (found: readonly Leak[]) =>
@@ -37,46 +41,69 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
   let stack: Stack;
   let program: InlineProgram;
   let untouched: Record<string, string>;
+  let inline: object;
   const env: Record<string, string> = {};
   const folder = mkdtempSync(join(tmpdir(), "wapt-secrets-"));
   /** All that was planted so far: what was given early must not come up late. */
   const planted: Record<string, string> = {};
+  /** Those of waptserver.ini. */
+  const onServer: Record<string, string> = {};
+  const plant = (name: string) => (planted[name] = newPassword());
   /** What each run of the CLI printed. */
   const printed: Record<string, string> = {};
 
   const run = async (...args: string[]): Promise<Run> => {
     const began = Date.now();
     const ended = await stack.pulumi(...args);
-    printed[`${Object.keys(printed).length + 1}. pulumi ${args.join(" ")}`] = ended.output;
-    console.error(args.join(" "), ended.code, Date.now() - began);
+    printed[`run ${Object.keys(printed).length + 1}, pulumi ${args.join(" ")}`] = ended.output;
+    console.error(args.join(" ").slice(0, 100), ended.code, Date.now() - began);
     return ended;
   };
-  const succeeds = async (...args: string[]) => {
-    const ended = await run(...args);
-    assert.equal(ended.code, 0, ended.output);
-    return ended.output;
+  const succeeds = async (...args: string[]): Promise<string> => {
+    const { code, output } = await run(...args);
+    assert.equal(code, 0, output);
+    return output;
   };
   const fails = async (message: RegExp, ...args: string[]) => {
-    const ended = await run(...args);
-    assert.notEqual(ended.code, 0, ended.output);
-    assert.match(ended.output, message);
+    const { code, output } = await run(...args);
+    assert.notEqual(code, 0, output);
+    assert.match(output, message);
   };
-  const up = ["up", "--yes", "--skip-preview"];
   const setPassword = (user: string, password: string) =>
     server.exec("chpasswd", { input: `${user}:${password}\n` }).then(({ code }) => assert.equal(code, 0));
-  const allow = (...keys: string[]) => server.exec("cat > /etc/ssh/lab_authorized_keys", { input: keys.join("") });
-  const searched = () => leaks(planted, { ...printed, ...filesBelow(join(folder, "state")) });
+  const letIn = (publicKey: string) => server.exec("cat > /etc/ssh/lab_authorized_keys", { input: publicKey });
+  const driftOf = (connections: number) =>
+    say(server, `sed -i 's/worker_connections [0-9]*/worker_connections ${connections}/' /etc/nginx/nginx.conf`);
+  /** Where anything planted stands in what was printed or stored. */
+  const printedOrStored = () => leaks(planted, { ...printed, ...filesBelow(join(folder, "state")) });
 
-  /** Credentials for `oncall`, all of them planted: the key is let in when `byKey`, else the password. */
-  async function newCredentials(origin: string, byKey: boolean) {
+  /** New credentials of `oncall`, all of them planted; the server lets the key in when `byKey`, else the password. */
+  async function credentialsOf(origin: string, byKey: boolean) {
     const [password, sudoPassword, privateKeyPassword] = [newPassword(), newPassword(), newPassword()];
     const { privateKey, publicKey } = newKey(privateKeyPassword);
     const credentials = { password, privateKey, privateKeyPassword, sudoPassword };
     for (const [field, value] of Object.entries(credentials)) planted[`${field} of ${origin}`] = value;
     await setPassword("root", sudoPassword);
-    if (!byKey) await setPassword("oncall", password);
-    return { credentials, publicKey: byKey ? publicKey : "" };
+    await setPassword("oncall", byKey ? newPassword() : password);
+    await letIn(byKey ? publicKey : "");
+    return { credentials, publicKey };
   }
+
+  /** Makes these secrets, by full key, the stack's whole configuration. */
+  async function configure(secrets: Secrets) {
+    stack.configure({});
+    const { code, output } = await stack.pulumi(
+      ...["config", "set-all"],
+      ...Object.entries(secrets).flatMap(([key, value]) => ["--secret", `${key}=${value}`]),
+    );
+    assert.equal(code, 0, output);
+  }
+
+  /** A WaptServer of `oncall` with these credentials in its connection. */
+  const write = (credentials: object = {}, overrides: object = {}, configured: string[] = []) => {
+    const connection = { host: server.host, hostKey: server.hostKey, user: "oncall", sudo: true, ...credentials };
+    program.write({ connection, clients: 2500, ...LIMITS, ...overrides }, configured);
+  };
 
   before(async () => {
     const cli = await pulumiCli((line) => console.error(line));
@@ -88,14 +115,13 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     await stack.init();
     // sudo's password is another one than the login's.
     await say(server, "echo 'Defaults:oncall rootpw' > /etc/sudoers.d/secrets");
-    planted["a password in nginx's configuration"] = newPassword();
-    await server.exec("cat > /etc/nginx/conf.d/token.conf", {
-      input: `map $host $backend_token { default "${planted["a password in nginx's configuration"]}"; }\n`,
-    });
+    const token = newPassword();
+    await server.exec("cat > /etc/nginx/conf.d/token.conf", { input: `map $host $token { default "${token}"; }\n` });
     const ini = await say(server, "cat /opt/wapt/conf/waptserver.ini");
     for (const key of ["db_password", "secret_key", "token_secret_key", "wapt_password"]) {
-      planted[`${key} in waptserver.ini`] = new RegExp(`^${key} = (.*)$`, "m").exec(ini)![1]!;
+      onServer[`${key} of waptserver.ini`] = new RegExp(`^${key} = (.*)$`, "m").exec(ini)![1]!;
     }
+    Object.assign(planted, { ...onServer, "a token of nginx's": token });
     untouched = await files(server);
   });
   after(async () => {
@@ -104,20 +130,133 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     else console.error(folder);
   });
 
-  test("inline", async () => {
-    const { credentials } = await newCredentials("the connection", false);
-    const bastion = await newCredentials("the bastion", true);
-    await setPassword("root", credentials.sudoPassword);
-    await allow(bastion.publicKey);
+  test("in the connection and its bastion's: not in previews, nor in a state", async () => {
+    const bastion = await credentialsOf("the bastion", true);
     const { sudoPassword: _, ...proxy } = bastion.credentials;
-    const at = { host: server.host, user: "oncall", hostKey: server.hostKey };
-    const args = { connection: { ...at, ...credentials, sudo: true, proxy: { ...at, ...proxy } }, clients: 2500, ...LIMITS };
-    program.write(args);
+    const { credentials } = await credentialsOf("the connection", false);
+    // The server is its own bastion: there it takes the bastion's key, then it refuses the connection's, but takes its password.
+    await letIn(bastion.publicKey);
+    inline = { ...credentials, proxy: { host: server.host, hostKey: server.hostKey, user: "oncall", ...proxy } };
+    write(inline);
     await succeeds("preview", "--diff");
     await succeeds("preview", "--json");
-    const processes = await processesDuring(server, () => succeeds(...up, ...VERBOSE));
-    await succeeds(...up, "--json");
-    console.error(leaks(planted, { processes }));
-    console.error([...new Set(searched().map(({ secret, form, where, line }) => `${secret} ${form} ${where.slice(0, 90)} ${line.slice(0, 150)}`))].join("\n"));
+    await succeeds(...UP);
+    await driftOf(512);
+    assert.match(await succeeds("refresh", "--yes", "--skip-preview", "--diff"), /worker_connections *: 6250 => 512/);
+    await succeeds("preview", "--json");
+    assert.deepEqual(shown(printedOrStored()), []);
+  });
+
+  test("in the connection: nor where runs fail, each with a reason", async () => {
+    write({ ...inline, sudoPassword: plant("a wrong sudo password") });
+    await fails(/sudo refused the password/, ...UP);
+    write({ ...inline, pasword: plant("a password under a wrong name") });
+    await fails(/pasword: no such field of a connection/, ...UP);
+    write(inline);
+    await say(server, "echo 'no_such_directive on;' > /etc/nginx/conf.d/broken.conf");
+    await fails(/unknown directive "no_such_directive" in .*broken.conf:1/, ...UP);
+    await say(server, "rm /etc/nginx/conf.d/broken.conf");
+    // A line that is no option any more: it is the secret alone.
+    const password = onServer["db_password of waptserver.ini"]!;
+    await say(server, `cp -p ${INI} /root/ini && sed -i 's/^db_password = /\\n/' ${INI}`);
+    write(inline, { maxClients: 4500 });
+    await fails(/waptserver.ini:[0-9]+: /, ...UP);
+    assert.equal((await say(server, `cat ${INI}`)).split("\n").includes(password), true);
+    await say(server, `cp -p /root/ini ${INI} && rm /root/ini`);
+    assert.deepEqual(shown(printedOrStored()), []);
+  });
+
+  test("in the connection: in the engine's own logs they stand in one message of Pulumi's SDK, and nowhere else", async () => {
+    write(inline, { workerConnections: 6300 });
+    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    assert.deepEqual(shown(leaks(planted, { processes })), []);
+    await succeeds("preview", "--json", ...VERBOSE);
+    await succeeds(...UP, "--json");
+    await succeeds("refresh", "--yes", "--skip-preview", ...VERBOSE);
+    assert.deepEqual(shown(withoutSdk(printedOrStored())), []);
+    for (const name of Object.keys(printed)) delete printed[name];
+  });
+
+  test("in the connection, from secrets of the stack's configuration: in no log at all", async () => {
+    const { credentials } = await credentialsOf("the connection, configured", false);
+    const fields = Object.keys(credentials);
+    await configure(
+      Object.fromEntries(Object.entries(credentials).map(([field, value]) => [`inline:${field}`, value])),
+    );
+    write({}, { workerConnections: 6400 }, fields);
+    await succeeds(...UP, ...VERBOSE);
+    await succeeds(...UP, "--json");
+    await succeeds("preview", "--diff");
+    assert.deepEqual(shown(printedOrStored()), []);
+  });
+
+  test("in the stack's configuration: in no log at all, nor in the server's process list", async () => {
+    const { credentials } = await credentialsOf("the configuration", true);
+    const configuration = {
+      "pulumi-wapt:sshPassword": credentials.password,
+      "pulumi-wapt:sshPrivateKey": credentials.privateKey,
+      "pulumi-wapt:sshPrivateKeyPassword": credentials.privateKeyPassword,
+      "pulumi-wapt:sudoPassword": credentials.sudoPassword,
+    };
+    await configure(configuration);
+    write({}, { workerConnections: 6500 });
+    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    assert.deepEqual(shown(leaks(planted, { processes })), []);
+    await driftOf(512);
+    await succeeds("preview", "--diff", ...VERBOSE);
+    await succeeds(...UP, "--json");
+    const wrong = plant("a wrong sudo password of the configuration");
+    await configure({ ...configuration, "pulumi-wapt:sudoPassword": wrong });
+    write({}, { workerConnections: 6600 });
+    await fails(/sudo refused the password/, ...UP, ...VERBOSE);
+    assert.deepEqual(shown(printedOrStored()), []);
+  });
+
+  test("in the environment: in no log at all, nor in the server's process list", async () => {
+    const { credentials } = await credentialsOf("the environment", false);
+    stack.configure({});
+    Object.assign(env, {
+      PULUMI_WAPT_SSH_PASSWORD: credentials.password,
+      PULUMI_WAPT_SSH_PRIVATE_KEY: credentials.privateKey,
+      PULUMI_WAPT_SSH_PRIVATE_KEY_PASSWORD: credentials.privateKeyPassword,
+      PULUMI_WAPT_SUDO_PASSWORD: credentials.sudoPassword,
+    });
+    write({}, { workerConnections: 6700 });
+    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    assert.deepEqual(shown(leaks(planted, { processes })), []);
+    await driftOf(512);
+    await succeeds("refresh", "--yes", "--skip-preview", ...VERBOSE);
+    env.PULUMI_WAPT_SUDO_PASSWORD = plant("a wrong sudo password of the environment");
+    await fails(/sudo refused the password/, ...UP, ...VERBOSE);
+    env.PULUMI_WAPT_SUDO_PASSWORD = credentials.sudoPassword;
+    await succeeds(...UP, "--json");
+    assert.deepEqual(shown(printedOrStored()), []);
+  });
+
+  test("destroy prints and leaves none either, and puts the server's files back", async () => {
+    const processes = await processesDuring(server, () => succeeds("destroy", "--yes", "--skip-preview", ...VERBOSE));
+    assert.deepEqual(shown(leaks(planted, { processes })), []);
+    assert.deepEqual(shown(printedOrStored()), []);
+    assert.deepEqual(await files(server), untouched);
+  });
+
+  test("on the server: no credential in any file or journal, and its own secrets only where they were, or root's", async () => {
+    const patterns = Object.entries(planted).flatMap(([name, value]) =>
+      name in onServer ? [] : value.split("\n").filter((line) => line !== "" && !line.startsWith("-----")),
+    );
+    const folders = "/etc /home /opt /root /run /srv /tmp /var/backups /var/lib/pulumi-wapt /var/log /var/tmp";
+    const grep = (input: string) =>
+      server
+        .exec(`{ grep -rlaF -f - ${folders}; } 2>/dev/null`, { input })
+        .then(({ stdout }) => stdout.trim().split("\n"));
+    assert.deepEqual(await grep(`${patterns.join("\n")}\n`), ["/etc/nginx/conf.d/token.conf"]);
+    const journal = await say(server, "journalctl -q -o export | tr -d '\\000'");
+    assert.deepEqual(shown(leaks(planted, { journal })), []);
+    const held = await grep(`${Object.values(onServer).join("\n")}\n`);
+    assert.deepEqual(
+      held.filter((path) => !path.startsWith("/var/backups/pulumi-wapt/")),
+      [INI],
+    );
+    assert.equal(await say(server, "stat -c '%a %U' /var/backups/pulumi-wapt"), "700 root");
   });
 });

@@ -178,7 +178,7 @@ test("the program's own stdin is empty after its last line", async () => {
 
 test("a command that ends in the very packet that opens it", async () => {
   const execute: Behaviour["execute"] = (channel) => {
-    channel.write("gone");
+    channel.resume().write("gone");
     channel.exit(3);
     channel.close();
   };
