@@ -12,7 +12,13 @@ export interface SshServer {
   close(): void;
 }
 
-const newKey = (): { private: string; public: string } => utils.generateKeyPairSync("ed25519");
+/** ssh2 now and then writes a key that it can't read again: then another one is made. */
+function newKey(): { private: string; public: string } {
+  for (;;) {
+    const key = utils.generateKeyPairSync("ed25519");
+    if (!(utils.parseKey(key.private) instanceof Error) && !(utils.parseKey(key.public) instanceof Error)) return key;
+  }
+}
 
 /** Starts a server on a free port of 127.0.0.1. */
 export function startSshServer(): Promise<SshServer> {

@@ -220,27 +220,29 @@ start_stopped() {
   [ -z "$why" ] && stay_up $stopped
 }
 
-main_pids() { for name; do systemctl show -p MainPID --value "$name"; done; }
+lives() { systemctl show -p ActiveState -p MainPID "$@"; }
 
-# The processor time that processes had so far.
-processor_time() { for pid; do sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f12,13; done; }
+processor_time() { # LIVES: what their main processes had of it so far
+  # shellcheck disable=SC2046 # names of files
+  awk '{ sub(/.*\) /, ""); print $12, $13 }' $(printf '%s\n' "$1" | sed -n 's|^MainPID=\(.*\)|/proc/\1/stat|p')
+}
 
-# A service that dies of its new settings does so when it has read them: it must have come to rest.
+# A service that dies of its new settings does so when it has read them: it must have come to rest for two seconds.
 stay_up() { # UNIT...
-  pids=$(main_pids "$@") rest=0 tries=50 was=
-  while [ "$rest" -lt 10 ] && [ "$tries" -gt 0 ] && [ "$#" -gt 0 ]; do
-    for name; do
-      if ! is_running "$name" || [ "$(main_pids "$@")" != "$pids" ]; then
-        why="$name did not stay up after its start; journalctl -u $name says why"
-        return 1
-      fi
-    done
-    # shellcheck disable=SC2086 # numbers
-    now=$(processor_time $pids)
+  if [ "$#" = 0 ]; then return 0; fi
+  first=$(lives "$@") rest=0 tries=40 was=
+  if ! are_running "$@"; then first=dead; fi
+  # Another process is one that systemd started in place of the first.
+  while [ "$(lives "$@")" = "$first" ]; do
+    now=$(processor_time "$first" 2>/dev/null)
     if [ "$now" = "$was" ]; then rest=$((rest + 1)); else rest=0; fi
     was=$now tries=$((tries - 1))
-    sleep 0.2
+    if [ "$rest" = 8 ] || [ "$tries" = 0 ]; then return 0; fi
+    sleep 0.25
   done
+  for name; do is_running "$name" || break; done
+  why="$name did not stay up after its start; journalctl -u $name says why"
+  return 1
 }
 
 ask_postgres() { # OWNER PORT DATA

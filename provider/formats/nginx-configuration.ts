@@ -4,7 +4,7 @@
  */
 import { posix } from "node:path";
 import { FormatError, type Tree } from "./format";
-import { isPattern, pathMatcher } from "./nginx-glob";
+import { isPattern, pathMatcher } from "./glob";
 import { lineIndex, type Statement, tokenize, unquoted } from "./nginx-tokenizer";
 
 /** A file and its statements. */

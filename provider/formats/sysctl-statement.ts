@@ -5,7 +5,7 @@
  */
 import { posix } from "node:path";
 import { FormatError } from "./format";
-import { isPattern, pathMatcher } from "./nginx-glob";
+import { isPattern, pathMatcher } from "./glob";
 
 /** A line that sets the key by name or by a pattern, or excludes it from patterns. */
 export interface Statement {

@@ -1,9 +1,17 @@
-/** Errors that Pulumi's engine takes as "the resource is there, but not as it should be". */
+/** Errors as Pulumi's engine should see them. */
 import { createRequire } from "node:module";
 import type { Properties } from "./inputs";
 
+/** An error for the user: without a stack, which Pulumi's host of dynamic providers would print behind the message. */
+export class PlainError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.stack = "";
+  }
+}
+
 /** A creation of which the server may have a part: the state keeps it with the reason, and the next run updates it. */
-export class InitFailedError extends Error {
+export class InitFailedError extends PlainError {
   /** Never empty: a state without reasons would not be taken up again. */
   readonly reasons: string[];
 
@@ -19,7 +27,7 @@ export class InitFailedError extends Error {
 }
 
 /** A server that can't be read: a warning for its resources, and the others' refresh goes on. */
-export class UnreadableError extends Error {
+export class UnreadableError extends PlainError {
   readonly code: number;
   readonly details: string;
   readonly metadata: unknown;

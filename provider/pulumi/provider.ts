@@ -11,7 +11,7 @@ import { fileValue, standing, type Target } from "../converge/target";
 import type { Arguments, Definition, Settings } from "../resources/definition";
 import { WAPTSERVER_INI } from "../resources/definition";
 import type { Connection } from "../ssh/connection";
-import { InitFailedError, UnreadableError } from "./init-failed";
+import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
 import {
   checkProperties,
   differing,
@@ -135,7 +135,7 @@ export class Provider {
       for (const note of notes) this.say(args, note);
     } catch (error) {
       const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat`;
-      throw new Error(`${messageOf(error)}. ${remedy}`);
+      throw new PlainError(`${messageOf(error)}. ${remedy}`);
     }
   }
 

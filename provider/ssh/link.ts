@@ -115,8 +115,7 @@ export class Link {
         if (error !== undefined) return reject(this.#refusal(error));
         if (late) return channel.on("error", () => {}).close();
         this.#sessions++;
-        begin(channel);
-        resolve();
+        setImmediate(() => { begin(channel); resolve(); });
       };
       try {
         this.client.exec(command, opened);
@@ -180,7 +179,6 @@ export class Link {
       const timer = setTimeout(resolve, GOODBYE_MS);
       this.client.once("close", () => {
         clearTimeout(timer);
-        resolve();
       });
       this.client.end();
     });

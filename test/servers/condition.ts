@@ -22,9 +22,13 @@ for f in ${FILES.join(" ")}; do
 done
 find /etc /opt /srv /var/lib/pulumi-wapt /var/backups -xdev -name '.pulumi-wapt*' | sed 's/^/temporary /'
 for u in ${UNITS.join(" ")}; do echo "unit $u $(systemctl is-active $u)"; done
+echo "running LimitNOFILE $(systemctl show -p LimitNOFILE --value ${UNITS.join(" ")} | tr -s '\\n' ' ')"
+for k in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do echo "running $k $(sysctl -n $k)"; done
+echo "running workers $(for p in $(pgrep -f '^nginx: worker process$'); do awk '/^Max open/ { print $4 }' /proc/$p/limits; done | sort -u)"
 echo "sql $(timeout 5 runuser -u postgres -- psql -XAtc 'SHOW max_connections' 2>&1)"
 sed 's/^/journal /' /var/lib/pulumi-wapt/journal 2>/dev/null
 echo "record $(tr -d '\\n' </var/lib/pulumi-wapt/record.json 2>/dev/null)"
+find /srv -mindepth 1 -type d | sed 's/^/folder /'
 `;
 
 export interface Condition {
@@ -33,6 +37,9 @@ export interface Condition {
   readonly temporaries: readonly string[];
   /** Units that do not run. */
   readonly down: readonly string[];
+  /** What the kernel, nginx's workers and waptserver run with. */
+  readonly running: Readonly<Record<string, string>>;
+  readonly folders: readonly string[];
   /** PostgreSQL's answer to SHOW max_connections, or what psql complained of. */
   readonly sql: string;
   /** The status of nginx's answer. */
@@ -58,11 +65,21 @@ export async function conditionOf(server: LabServer): Promise<Condition> {
     temporaries: lines("temporary"),
     down: pairs("unit").flatMap(([unit, state]) => (state === "active" ? [] : [unit])),
     sql: lines("sql")[0] ?? "",
+    running: { ...Object.fromEntries(pairs("running")), waptserver: await waptserver(server) },
+    folders: lines("folder"),
     // A page that needs neither waptserver nor PostgreSQL.
     http: (await fetch(`http://${server.host}/wapt/`, { signal: AbortSignal.timeout(5000) })).status,
     journal: lines("journal"),
     record: JSON.parse(lines("record")[0] || "{}"),
   };
+}
+
+/** The values that waptserver says it runs with; nothing where it is down. */
+async function waptserver({ host }: LabServer): Promise<string> {
+  const answer = await fetch(`http://${host}/status`, { signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) return "";
+  const { db_max_connections, max_clients } = (await answer.json()) as Record<string, number>;
+  return `db_max_connections ${db_max_connections}, max_clients ${max_clients}`;
 }
 
 /** No file is torn: each is what it was before the run or what it is after it. */

@@ -31,8 +31,6 @@ const UP = ["up", "--yes", "--skip-preview"];
 
 const INI = "/opt/wapt/conf/waptserver.ini";
 
-const withoutSdk = (found: readonly Leak[]) => found.filter(({ line }) => !SDK_DEBUG_MESSAGE.test(line));
-
 const shown = (found: readonly Leak[]) =>
   found.map(({ secret, form, where, line }) => `${secret} in ${form}, in ${where}: ${line.slice(0, 200)}`);
 
@@ -53,10 +51,8 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
   const printed: Record<string, string> = {};
 
   const run = async (...args: string[]): Promise<Run> => {
-    const began = Date.now();
     const ended = await stack.pulumi(...args);
     printed[`run ${Object.keys(printed).length + 1}, pulumi ${args.join(" ")}`] = ended.output;
-    console.error(args.join(" ").slice(0, 100), ended.code, Date.now() - began);
     return ended;
   };
   const succeeds = async (...args: string[]): Promise<string> => {
@@ -74,6 +70,11 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
   const letIn = (publicKey: string) => server.exec("cat > /etc/ssh/lab_authorized_keys", { input: publicKey });
   const driftOf = (connections: number) =>
     say(server, `sed -i 's/worker_connections [0-9]*/worker_connections ${connections}/' /etc/nginx/nginx.conf`);
+  /** But for those that this test changes itself. */
+  const configurationFiles = async () => {
+    const all = Object.entries(await files(server));
+    return Object.fromEntries(all.filter(([path]) => !/^\/etc\/(shadow|ssh\/lab_authorized_keys)/.test(path)));
+  };
   /** Where anything planted stands in what was printed or stored. */
   const printedOrStored = () => leaks(planted, { ...printed, ...filesBelow(join(folder, "state")) });
 
@@ -122,12 +123,11 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
       onServer[`${key} of waptserver.ini`] = new RegExp(`^${key} = (.*)$`, "m").exec(ini)![1]!;
     }
     Object.assign(planted, { ...onServer, "a token of nginx's": token });
-    untouched = await files(server);
+    untouched = await configurationFiles();
   });
   after(async () => {
     await server?.stop();
-    if (!process.env.KEEP) rmSync(folder, { recursive: true, force: true });
-    else console.error(folder);
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test("in the connection and its bastion's: not in previews, nor in a state", async () => {
@@ -139,7 +139,6 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     inline = { ...credentials, proxy: { host: server.host, hostKey: server.hostKey, user: "oncall", ...proxy } };
     write(inline);
     await succeeds("preview", "--diff");
-    await succeeds("preview", "--json");
     await succeeds(...UP);
     await driftOf(512);
     assert.match(await succeeds("refresh", "--yes", "--skip-preview", "--diff"), /worker_connections *: 6250 => 512/);
@@ -151,7 +150,7 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     write({ ...inline, sudoPassword: plant("a wrong sudo password") });
     await fails(/sudo refused the password/, ...UP);
     write({ ...inline, pasword: plant("a password under a wrong name") });
-    await fails(/pasword: no such field of a connection/, ...UP);
+    await fails(/pasword.* no such /, ...UP);
     write(inline);
     await say(server, "echo 'no_such_directive on;' > /etc/nginx/conf.d/broken.conf");
     await fails(/unknown directive "no_such_directive" in .*broken.conf:1/, ...UP);
@@ -168,12 +167,10 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
 
   test("in the connection: in the engine's own logs they stand in one message of Pulumi's SDK, and nowhere else", async () => {
     write(inline, { workerConnections: 6300 });
-    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    const processes = await processesDuring(server, () => succeeds(...UP, "--json", ...VERBOSE));
     assert.deepEqual(shown(leaks(planted, { processes })), []);
-    await succeeds("preview", "--json", ...VERBOSE);
-    await succeeds(...UP, "--json");
     await succeeds("refresh", "--yes", "--skip-preview", ...VERBOSE);
-    assert.deepEqual(shown(withoutSdk(printedOrStored())), []);
+    assert.deepEqual(shown(printedOrStored().filter(({ line }) => !SDK_DEBUG_MESSAGE.test(line))), []);
     for (const name of Object.keys(printed)) delete printed[name];
   });
 
@@ -184,9 +181,7 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
       Object.fromEntries(Object.entries(credentials).map(([field, value]) => [`inline:${field}`, value])),
     );
     write({}, { workerConnections: 6400 }, fields);
-    await succeeds(...UP, ...VERBOSE);
-    await succeeds(...UP, "--json");
-    await succeeds("preview", "--diff");
+    await succeeds(...UP, "--json", ...VERBOSE);
     assert.deepEqual(shown(printedOrStored()), []);
   });
 
@@ -200,11 +195,10 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     };
     await configure(configuration);
     write({}, { workerConnections: 6500 });
-    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    const processes = await processesDuring(server, () => succeeds(...UP, "--json", ...VERBOSE));
     assert.deepEqual(shown(leaks(planted, { processes })), []);
     await driftOf(512);
     await succeeds("preview", "--diff", ...VERBOSE);
-    await succeeds(...UP, "--json");
     const wrong = plant("a wrong sudo password of the configuration");
     await configure({ ...configuration, "pulumi-wapt:sudoPassword": wrong });
     write({}, { workerConnections: 6600 });
@@ -222,14 +216,14 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
       PULUMI_WAPT_SUDO_PASSWORD: credentials.sudoPassword,
     });
     write({}, { workerConnections: 6700 });
-    const processes = await processesDuring(server, () => succeeds(...UP, ...VERBOSE));
+    const processes = await processesDuring(server, () => succeeds(...UP, "--json", ...VERBOSE));
     assert.deepEqual(shown(leaks(planted, { processes })), []);
     await driftOf(512);
     await succeeds("refresh", "--yes", "--skip-preview", ...VERBOSE);
+    await driftOf(6700);
     env.PULUMI_WAPT_SUDO_PASSWORD = plant("a wrong sudo password of the environment");
     await fails(/sudo refused the password/, ...UP, ...VERBOSE);
     env.PULUMI_WAPT_SUDO_PASSWORD = credentials.sudoPassword;
-    await succeeds(...UP, "--json");
     assert.deepEqual(shown(printedOrStored()), []);
   });
 
@@ -237,7 +231,7 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     const processes = await processesDuring(server, () => succeeds("destroy", "--yes", "--skip-preview", ...VERBOSE));
     assert.deepEqual(shown(leaks(planted, { processes })), []);
     assert.deepEqual(shown(printedOrStored()), []);
-    assert.deepEqual(await files(server), untouched);
+    assert.deepEqual(await configurationFiles(), untouched);
   });
 
   test("on the server: no credential in any file or journal, and its own secrets only where they were, or root's", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { copiedServer } from "../../examples/demo/server";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { differingLines, files, inForce, lifetimes, say } from "./asking";
@@ -189,15 +190,38 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     assert.doesNotMatch(output, /ECONNREFUSED|unreachable/);
   });
 
-  test("a server that can't be reached is a warning in a refresh, and an error in what would change it", async () => {
-    const unreachable = { ...paris(1500), connection: { ...paris(1500).connection, port: 1, dialErrorLimit: 1 } };
-    stack.configure(config([unreachable]));
-    const { code, output } = await stack.pulumi("preview", "--refresh=false");
-    assert.equal(code, 0, output);
-    const failed = await stack.pulumi("up", "--yes", "--skip-preview", "--refresh=false");
-    assert.notEqual(failed.code, 0);
-    stack.configure(config([paris(1500)]));
-    await up();
+  test("a server that is down is a warning in a refresh, and the others go on", async () => {
+    const other = await copiedServer();
+    const { PULUMI_WAPT_SSH_PRIVATE_KEY: privateKey } = other.env;
+    const lyon = {
+      ...other.config,
+      name: "lyon",
+      clients: 1500,
+      connection: { ...(other.config.connection as object), privateKey },
+    };
+    const once = { ...paris(1500), connection: { ...paris(1500).connection, dialErrorLimit: 1 } };
+    const both = { "wapt-site:servers": [once, lyon], "wapt-site:minFree": "1MiB" };
+    stack.configure(both);
+    try {
+      await up();
+      await other.drift();
+      await say(server, "systemctl stop ssh");
+      const { output } = succeeded(await stack.pulumi("preview", "--diff"));
+      assert.match(output, /unhealthy state:\s+\* paris-nginx: .*the connection was refused/);
+      assert.doesNotMatch(output, /\n +at /, "no stack is printed");
+      assert.match(output, /~ worker_connections: 512 => 4096/);
+      const failed = await stack.pulumi("up", "--yes", "--skip-preview");
+      assert.notEqual(failed.code, 0);
+      assert.deepEqual((await other.inForce())[0], "worker_connections 4096", "the other one is repaired all the same");
+      await say(server, "systemctl start ssh");
+      await up();
+      await nothingToDo();
+      stack.configure(config([paris(1500)]));
+      await up();
+    } finally {
+      await say(server, "systemctl start ssh");
+      await other.stop();
+    }
   });
 
   test("destroy puts everything back, to the byte", async () => {

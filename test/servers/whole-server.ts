@@ -65,18 +65,17 @@ export function observe(remote: Remote): Promise<Server> {
   return new ServerQueue(async () => remote, HOLDER).observe(SCOPE);
 }
 
-/** What the next run would do. */
-export async function plan(remote: Remote, tuning: Tuning, mode: Claim["mode"] = "apply"): Promise<Plan> {
-  const server = await observe(remote);
+/** What a run would do on a server as it was observed. */
+export function planFor(server: Server, tuning: Tuning, mode: Claim["mode"] = "apply"): Plan {
   return planOf(
     server,
     definitions.map((definition) => claimOf(definition, server, tuning, mode)),
   );
 }
 
-/** Its steps, one call a line of the transaction's program. */
-export async function steps(remote: Remote, tuning: Tuning, mode: Claim["mode"] = "apply"): Promise<string[]> {
-  return transactionCalls(await plan(remote, tuning, mode), "", HOLDER);
+/** Its steps: the calls of the transaction's program. */
+export function stepsFor(server: Server, tuning: Tuning, mode: Claim["mode"] = "apply"): string[] {
+  return transactionCalls(planFor(server, tuning, mode), "", HOLDER);
 }
 
 /** An ordinary run: what `pulumi up` does on the server, or `pulumi destroy` where the mode is "restore". */
