@@ -7,16 +7,28 @@ import { Provider } from "./pulumi/provider";
 import { definitions } from "./resources";
 import type { Definition } from "./resources/definition";
 import type { Credentials } from "./ssh/connection";
-import { open } from "./ssh/session";
+import { open, SshError } from "./ssh/session";
 
 let credentials: Credentials = {};
 let forgotten: readonly string[] = [];
 
 const provider = new Provider({
-  connect: (connection) => open(connection, credentials),
+  async connect(connection) {
+    const host = await open(connection, credentials).catch(explain);
+    return { key: host.key, run: (program, options) => host.run(program, options).catch(explain) };
+  },
   say: (line) => console.log(line),
   isForgotten: (host) => forgotten.includes(host),
 });
+
+// Pulumi gives these two commands the configuration of the last update, which has no credential that was set since.
+const LAST_CONFIGURATION =
+  "pulumi refresh and pulumi destroy see a change of the stack's configuration with --run-program, or after an up";
+
+function explain(error: unknown): never {
+  const refused = error instanceof SshError && (error.kind === "auth" || error.kind === "sudo");
+  throw refused ? new SshError(error.kind, `${error.message} (${LAST_CONFIGURATION})`) : error;
+}
 
 function definitionOf(type: string): Definition {
   const definition = definitions.find((one) => one.type === type);

@@ -138,8 +138,9 @@ export class ServerQueue {
 
   private async transact(scope: Scope, jobs: readonly Job[]): Promise<Settled> {
     let outcome: Outcome = { result: "ok", reason: "", notes: [] };
-    // Twice: a file that changed meanwhile is planned again, and after a lost connection the server tells what came of it.
-    for (let attempt = 1; attempt <= 2; attempt++) {
+    // A file that changed meanwhile is planned again, and after a lost connection the server tells what came of it: first
+    // while the run still goes on there, which the lock makes the second attempt wait for, then when it has ended.
+    for (let attempt = 1; attempt <= 3; attempt++) {
       const server = await this.observe(scope);
       const plan = planOf(
         server,

@@ -24,7 +24,7 @@ export const postgresConnections = defineResource({
       ...taskFindings(cluster, Number(wanted)),
       ...diskFindings(server, [posix.dirname(cluster.configuration)]),
     ]);
-    const stopped = server.root === "" && !cluster.online;
+    const stopped = server.root === "" && !mayRestart(server, cluster);
     return {
       places: [
         {
@@ -62,9 +62,14 @@ export const postgresConnections = defineResource({
   },
 });
 
+/** One that is stopped is not started, unless a run that was cut off or failed left it so. */
+function mayRestart(server: Server, cluster: Cluster): boolean {
+  return cluster.online || server.pending.includes("postgresql restart");
+}
+
 /** WAPT holds connections all the time: it is stopped first, and started on the new server. */
 function restart(server: Server, cluster: Cluster, value: string | undefined): Action[] {
-  if (server.root !== "" || !cluster.online) return [];
+  if (server.root !== "" || !mayRestart(server, cluster)) return [];
   const { unit, owner, port, data } = cluster;
   return [{ name: "postgresql restart", unit, owner, port, data, maxConnections: value }, ...waptRestart(server)];
 }

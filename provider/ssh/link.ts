@@ -39,6 +39,8 @@ export class Link {
     // Whatever breaks a connection also closes it; an error without a listener would end the process.
     client.on("error", () => this.destroy());
     if (transport instanceof Socket) transport.unref();
+    // It may have ended between the login and these listeners.
+    if (transport.destroyed || !transport.writable) this.#close();
   }
 
   /** From now on nobody gets this connection; the next one is dialled anew. */
@@ -115,13 +117,15 @@ export class Link {
         if (error !== undefined) return reject(this.#refusal(error));
         if (late) return channel.on("error", () => {}).close();
         this.#sessions++;
-        setImmediate(() => { begin(channel); resolve(); });
+        begin(channel);
+        resolve();
       };
       try {
         this.client.exec(command, opened);
       } catch {
         clearTimeout(timer);
         reject(this.#lost());
+        this.destroy();
       }
     });
   }
@@ -179,6 +183,7 @@ export class Link {
       const timer = setTimeout(resolve, GOODBYE_MS);
       this.client.once("close", () => {
         clearTimeout(timer);
+        resolve();
       });
       this.client.end();
     });

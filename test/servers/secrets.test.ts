@@ -137,6 +137,8 @@ describe("secrets", { skip: skipWithoutLab() }, () => {
     // The server is its own bastion: there it takes the bastion's key, then it refuses the connection's, but takes its password.
     await letIn(bastion.publicKey);
     inline = { ...credentials, proxy: { host: server.host, hostKey: server.hostKey, user: "oncall", ...proxy } };
+    write({ ...inline, password: plant("a wrong password") });
+    await fails(/refused the login: tried connection.privateKey, connection.password/, "preview");
     write(inline);
     await succeeds("preview", "--diff");
     await succeeds(...UP);

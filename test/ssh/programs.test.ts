@@ -183,5 +183,18 @@ test("a command that ends in the very packet that opens it", async () => {
     channel.close();
   };
   const host = await open(to(await inProcess({ execute })));
-  for (let i = 0; i < 20; i++) await failure("config", host.run("true"), "(exit status 3); it printed: gone");
+  for (let i = 0; i < 20; i++)
+    await failure("config", host.run("true", { timeoutSeconds: 5 }), "(exit status 3); it printed: gone");
+});
+
+test("a server that hangs up right after the login is dialled anew", async () => {
+  let logins = 0;
+  const authenticate: Behaviour["authenticate"] = (context, client) => {
+    context.accept();
+    if (++logins === 1) client.end();
+  };
+  const server = await inProcess({ authenticate });
+  const host = await open(to(server));
+  assert.equal((await host.run("echo again")).stdout.toString(), "again\n");
+  assert.equal(server.connections(), 2);
 });

@@ -57,9 +57,12 @@ export interface KeyPair {
   readonly public: string;
 }
 
-/** A new key pair, in OpenSSH's formats. */
+/** A new key pair, in OpenSSH's formats. About one in 200 of ssh2's is malformed: then another one is made. */
 export function keyPair(type: "ed25519" | "ecdsa" | "rsa" = "ed25519", passphrase?: string): KeyPair {
   const encryption = passphrase === undefined ? {} : { passphrase, cipher: "aes256-ctr", rounds: 2 };
   const bits = type === "rsa" ? { bits: 2048 } : type === "ecdsa" ? { bits: 256 } : {};
-  return utils.generateKeyPairSync(type as "rsa", { ...bits, ...encryption, comment: "test" } as never);
+  for (;;) {
+    const pair = utils.generateKeyPairSync(type as "rsa", { ...bits, ...encryption, comment: "test" } as never);
+    if (!(utils.parseKey(pair.private, passphrase) instanceof Error)) return pair;
+  }
 }
