@@ -99,11 +99,12 @@ write_journal() { # LINES
   if [ -z "$1" ]; then
     rm -f "$state/journal"
   else
-    printf '%s\n' "$1" >"$state/journal.new" && sync "$state/journal.new" && mv -f "$state/journal.new" "$state/journal"
+    printf '%s\n' "$1" | cat >"$state/journal.new" && sync "$state/journal.new" && mv -f "$state/journal.new" "$state/journal"
   fi
 }
 
-add_to_journal() { printf '%s\n' "$@" >>"$state/journal" && sync "$state/journal"; }
+# By cat, since printf does not say why it can't write.
+add_to_journal() { printf '%s\n' "$@" | cat >>"$state/journal" && sync "$state/journal"; }
 
 # What a crash must not forget is on disk before it is done.
 journal() { # LINE...

@@ -252,20 +252,20 @@ ask_postgres() { # OWNER PORT DATA
 
 postgres_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" when it does not matter
   ok || return 0
-  touched=1 postgres_restarted=1 unit=$1 owner=$2 port=$3 data=$4
+  touched=1 postgres_restarted=1 cluster_unit=$1 cluster_owner=$2 cluster_port=$3 cluster_data=$4
   restart_postgres "$5" || fail refused "$why"
 }
 
 restart_postgres() { # MAX_CONNECTIONS
-  if ! start_unit restart "$unit"; then
+  if ! start_unit restart "$cluster_unit"; then
     why="PostgreSQL did not start: $why"
     return 1
   fi
   tries=600
-  until answer=$(ask_postgres "$owner" "$port" "$data" 2>/dev/null 9>&-); do
+  until answer=$(ask_postgres "$cluster_owner" "$cluster_port" "$cluster_data" 2>/dev/null 9>&-); do
     tries=$((tries - 1))
-    if [ "$tries" = 0 ] || ! is_running "$unit"; then
-      try ask_postgres "$owner" "$port" "$data"
+    if [ "$tries" = 0 ] || ! is_running "$cluster_unit"; then
+      try ask_postgres "$cluster_owner" "$cluster_port" "$cluster_data"
       why="PostgreSQL does not answer after its restart: $(reason)"
       return 1
     fi

@@ -27,7 +27,8 @@ export const ansible: Contender = {
 
 function sessionOf(play: (...options: string[]) => Promise<string>, sockets: string): Session {
   const unchanged = (output: string) => {
-    if (!/changed=\d/.test(output) || /changed=[1-9]/.test(output)) throw new Error(`Ansible changed again: ${output}`);
+    if (!/changed=\d/.test(output) || /changed=[1-9]/.test(output))
+      throw new Error(`it changes tuned servers\n${output}`);
   };
   return {
     apply: async () => void (await play()),

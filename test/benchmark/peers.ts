@@ -13,7 +13,7 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { mustRun } from "../lab/host";
 import type { Contender } from "./contender";
-import { contenders } from "./contenders";
+import { chosenContenders, contenders } from "./contenders";
 import { since, startFleet, type Traffic, traffic } from "./fleet";
 import { load, machine, median, table } from "./report";
 import { wrongOn } from "./verification";
@@ -42,11 +42,14 @@ async function round(contender: Contender, count: number): Promise<Round> {
     for (const step of STEPS) {
       const before = await Promise.all(fleet.servers.map(traffic));
       const start = performance.now();
-      await session[step]();
+      const problems = await session[step]().then(
+        () => [],
+        (error: Error) => problemsOf(step, error),
+      );
       const seconds = (performance.now() - start) / 1000;
       await session.settle?.();
       const after = await Promise.all(fleet.servers.map(traffic));
-      const wrong = (await Promise.all(fleet.servers.map(wrongOn))).flat();
+      const wrong = [...problems, ...(await Promise.all(fleet.servers.map(wrongOn))).flat()];
       samples[step] = { seconds, traffic: mean(after.map((now, i) => since(before[i]!, now))), wrong };
     }
     return samples as Round;
@@ -54,6 +57,12 @@ async function round(contender: Contender, count: number): Promise<Round> {
     await fleet.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A contender that does not leave alone what it has tuned is still timed, and that is said; one that can't tune is not. */
+function problemsOf(step: Step, error: Error): string[] {
+  if (step === "apply") throw error;
+  return [`${step}: ${error.message.split("\n")[0]}`];
 }
 
 function mean(all: readonly Traffic[]): Traffic {
@@ -106,10 +115,7 @@ async function main(): Promise<void> {
     },
   });
   const [count, rounds] = [Number(values.servers), Number(values.rounds)];
-  const chosen = values.only.split(",").map((name) => {
-    if (!contenders[name]) throw new Error(`no contender "${name}": ${Object.keys(contenders).join(", ")}`);
-    return contenders[name];
-  });
+  const chosen = chosenContenders(values.only);
   // The CLI runs what is built.
   await mustRun(["npm", "run", "build", "--silent", "--prefix", ROOT]);
   console.log(`${machine()}\n${count} servers of ${CLIENTS} clients, ${rounds} rounds\n`);

@@ -23,7 +23,8 @@ export const pulumiWapt: Contender = {
       apply: async () => void (await up()),
       async again() {
         const output = await up();
-        if (!/ unchanged/.test(output) || /\d (created|updated)/.test(output)) throw new Error(`changed: ${output}`);
+        if (!/ unchanged/.test(output) || /\d (created|updated)/.test(output))
+          throw new Error(`it changed tuned servers again\n${output}`);
       },
       ask: async () => void succeeded(await stack.pulumi("preview", "--expect-no-changes")),
     };

@@ -33,11 +33,11 @@ export const pyinfra: Contender = {
       async again() {
         const output = await deploy("-y");
         const [, all, none] = /Grand total +(\d+) +- +- +(\d+)/.exec(output) ?? [];
-        if (all === undefined || all !== none) throw new Error(`pyinfra changed again: ${output}`);
+        if (all === undefined || all !== none) throw new Error(`it changed tuned servers again\n${output}`);
       },
       async ask() {
         const output = await deploy("--dry");
-        if (changesForeseen(output) !== 0) throw new Error(`pyinfra would change something: ${output}`);
+        if (changesForeseen(output) !== 0) throw new Error(`it would change tuned servers\n${output}`);
       },
     };
   },

@@ -17,6 +17,8 @@ const INI = "/opt/wapt/conf/waptserver.ini";
 const NGINX = "/etc/nginx/nginx.conf";
 const BROKEN_NGINX = "/etc/nginx/conf.d/broken.conf";
 const POSTGRES = "/etc/postgresql/15/main";
+const BROKEN_POSTGRES = `${POSTGRES}/conf.d/broken.conf`;
+const BREAK_POSTGRES = `echo 'nonsense = on' >${BROKEN_POSTGRES}; chmod 644 ${BROKEN_POSTGRES}`;
 const UNDONE = /\. Everything was put back as it was$/;
 
 interface Fault {
@@ -37,14 +39,22 @@ const full = (folder: string): Pick<Fault, "arrange" | "tidy"> => ({
   tidy: `umount ${folder}; rm -rf /root/full`,
 });
 
-/** A drop-in that keeps a service from starting, or lets it die half a second later, while a file has a line. */
-const dislikes = (unit: string, file: string, line: string, start: string): Pick<Fault, "arrange" | "tidy"> => ({
-  arrange: `mkdir -p /run/systemd/system/${unit}.service.d && printf '%s\\n' '[Service]' ${start.replace(
-    "DISLIKED",
-    `grep -q "^${line}" ${file}`,
-  )} >/run/systemd/system/${unit}.service.d/test.conf && systemctl daemon-reload`,
-  tidy: `rm -r /run/systemd/system/${unit}.service.d; systemctl daemon-reload`,
-});
+/** A drop-in by which a service ends half a second after its start while a file has a line. */
+const dislikes = (
+  unit: string,
+  file: string,
+  line: string,
+  directives: readonly string[],
+): Pick<Fault, "arrange" | "tidy"> => {
+  const [script, folder] = ["/usr/local/bin/dislikes", `/run/systemd/system/${unit}.service.d`];
+  const program = `#!/bin/sh\nsleep 0.5\ngrep -q "^${line}" ${file} && exit 1\nexec "$@"\n`;
+  const dropIn = ["[Service]", ...directives.map((one) => one.replace("DISLIKES", script)), ""].join("\n");
+  return {
+    arrange: `mkdir -p ${folder} && printf %s ${quote(program)} >${script} && chmod +x ${script} &&
+      printf %s ${quote(dropIn)} >${folder}/test.conf && systemctl daemon-reload`,
+    tidy: `rm -r ${folder} ${script}; systemctl daemon-reload`,
+  };
+};
 
 const faults: Readonly<Record<string, Fault>> = {
   "no space beside a file": {
@@ -99,34 +109,29 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: new RegExp(`^nginx refuses its configuration: .*nonsense.*${UNDONE.source}`),
   },
   "PostgreSQL refuses the new configuration": {
-    arrange: `echo 'nonsense = on' >${POSTGRES}/conf.d/broken.conf`,
-    tidy: `rm ${POSTGRES}/conf.d/broken.conf`,
+    arrange: BREAK_POSTGRES,
+    tidy: `rm ${BROKEN_POSTGRES}`,
     result: "refused",
     reason: /^PostgreSQL refuses the new configuration: .*unrecognized configuration parameter "nonsense"/,
   },
   "PostgreSQL refuses a file that came after the first test": {
-    amid: [/^check_placed_postgres/, `echo 'nonsense = on' >${POSTGRES}/conf.d/broken.conf`],
-    tidy: `rm ${POSTGRES}/conf.d/broken.conf`,
+    amid: [/^check_placed_postgres/, BREAK_POSTGRES],
+    tidy: `rm ${BROKEN_POSTGRES}`,
     result: "refused",
     reason: new RegExp(`^PostgreSQL refuses the new configuration: .*nonsense.*${UNDONE.source}`),
   },
   "PostgreSQL does not start with its new value": {
-    ...dislikes(
-      "postgresql@15-main",
-      `${POSTGRES}/postgresql.conf`,
-      "max_connections = 625",
-      `'ExecStartPre=/bin/sh -c "! DISLIKED"'`,
-    ),
+    ...dislikes("postgresql@15-main", `${POSTGRES}/postgresql.conf`, "max_connections = 625", [
+      "ExecStartPre=DISLIKES true",
+    ]),
     result: "refused",
     reason: new RegExp(`^PostgreSQL did not start: .*${UNDONE.source}`),
   },
   "waptserver dies of its new values a moment after its start": {
-    ...dislikes(
-      "waptserver",
-      INI,
-      "db_max_connections = 615",
-      `ExecStart= 'ExecStart=/bin/sh -c "sleep 0.5; DISLIKED && exit 1; exec python3 /opt/wapt/waptserver/waptserver.py"'`,
-    ),
+    ...dislikes("waptserver", INI, "db_max_connections = 615", [
+      "ExecStart=",
+      "ExecStart=DISLIKES python3 /opt/wapt/waptserver/waptserver.py",
+    ]),
     result: "refused",
     reason: new RegExp(
       `^waptserver did not stay up after its start; journalctl -u waptserver says why${UNDONE.source}`,
