@@ -41,12 +41,28 @@ export class Provider {
   private readonly queues = new Map<string, ServerQueue>();
   /** The queue's key by connection and root, for a look without a connection. */
   private readonly keys = new Map<string, string>();
+  /** How each queue's server was last to be reached: a program's new credentials, not those that a refresh used. */
+  private readonly connections = new Map<string, Connection>();
   private readonly said = new Set<string>();
 
   constructor(private readonly surroundings: Surroundings) {}
 
   /** Checks arguments; for a new resource also what its server says, and `before` is taken from there. */
   async check(
+    definition: Definition,
+    olds: Properties,
+    news: Properties,
+  ): Promise<{ inputs: Properties; failures: Failure[] }> {
+    const { inputs, failures } = await this.checkAll(definition, olds, news);
+    // With a property's name Pulumi prints its value too, and a connection's may hold secrets.
+    const silent = ({ property, reason }: Failure) => ({
+      property: /^connection\b/.test(property) ? "" : property,
+      reason,
+    });
+    return { inputs, failures: failures.map(silent) };
+  }
+
+  private async checkAll(
     definition: Definition,
     olds: Properties,
     news: Properties,
@@ -134,7 +150,7 @@ export class Provider {
       const { notes } = await queue.converge(scope, claimant);
       for (const note of notes) this.say(args, note);
     } catch (error) {
-      const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat`;
+      const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat with --run-program`;
       throw new PlainError(`${messageOf(error)}. ${remedy}`);
     }
   }
@@ -183,8 +199,9 @@ export class Provider {
     const scope = scopeOf(definition, args);
     const key = `${remote.key} ${scope.root}`;
     this.keys.set(connectionKey(args), key);
-    const queue =
-      this.queues.get(key) ?? new ServerQueue(() => this.surroundings.connect(connection), `the stack ${stack}`);
+    this.connections.set(key, connection);
+    const latest = () => this.surroundings.connect(this.connections.get(key)!);
+    const queue = this.queues.get(key) ?? new ServerQueue(latest, `the stack ${stack}`);
     this.queues.set(key, queue);
     return { queue, scope };
   }

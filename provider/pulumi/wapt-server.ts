@@ -42,7 +42,9 @@ export class WaptServer extends pulumi.ComponentResource {
 
 /** Of a server's arguments those that one resource takes. */
 function common<A extends ServerArgs>(args: WaptServerArgs, type: string): A {
-  const names = argumentNames(definitions.find((one) => one.type === type)!);
+  const definition = definitions.find((one) => one.type === type)!;
+  const needed = (name: string) => name !== "clients" || definition.sized !== false;
+  const names = argumentNames(definition).filter(needed);
   return Object.fromEntries(
     names.filter((name) => name in args).map((name) => [name, args[name as never]]),
   ) as unknown as A;

@@ -125,7 +125,7 @@ function schemaOf(definition: Definition, unknown: ReadonlySet<string>): z.ZodTy
 }
 
 function problemOf(definition: Definition, issue: z.core.$ZodIssue): Problem {
-  if (issue.code === "unrecognized_keys") {
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     const names = argumentNames(definition).join(", ");
     return { property: issue.keys.join(", "), reason: `no such argument of ${definition.type}; it takes ${names}` };
   }

@@ -226,10 +226,16 @@ describe("check", () => {
       { dbMaxConnections: 623 },
       /^dbMaxConnections: the pool of 623 is above max_connections 625/,
     ],
-    ["no host", "NginxTuning", { connection: {} }, /^connection\.host: give connection\.host/],
-    ["no connection", "NginxTuning", { connection: undefined }, /^connection: give connection\.host/],
+    ["no host", "NginxTuning", { connection: {} }, /^: give connection\.host/],
+    ["no connection", "NginxTuning", { connection: undefined }, /^: give connection\.host/],
     ["a relative path", "ProxyTempPath", { path: "srv/uploads" }, /^path: give an absolute path/],
     ["a size that is none", "ProxyTempPath", { path: "/srv/u", minFree: "much" }, /^minFree: give a size such as/],
+    [
+      "a field of the connection that does not exist",
+      "NginxTuning",
+      { connection: { host: "h", usr: "x" } },
+      /^: usr: no such field of a connection/,
+    ],
     [
       "an argument that does not exist",
       "NginxTuning",

@@ -143,7 +143,7 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: new RegExp(`^this run was told to end \\(SIGTERM\\)${UNDONE.source}`),
   },
   "services that were started too often to be started again": {
-    arrange: "for i in 1 2 3 4 5 6; do systemctl restart waptserver wapttasks 2>/dev/null; done; true",
+    arrange: "systemctl reset-failed; for i in 1 2 3 4 5; do systemctl restart waptserver wapttasks; done",
     amid: [/^finish/, "kill -TERM $$"],
     result: "refused",
     reason: UNDONE,
@@ -241,10 +241,9 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
   });
 
   test("when not even the old values come back that is said too, and the next run goes on from there", async () => {
-    const broken = `${POSTGRES}/conf.d/broken.conf`;
     const { result, reason } = await failingRun({
-      amid: [/^postgres_restart/, `echo 'nonsense = on' >${broken}`],
-      tidy: `rm ${broken}`,
+      amid: [/^postgres_restart/, BREAK_POSTGRES],
+      tidy: `rm ${BROKEN_POSTGRES}`,
     });
     assert.equal(result, "broken");
     assert.match(
@@ -255,7 +254,7 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
     assert.deepEqual(condition.files, untouched.files);
     assert.equal(condition.http, untouched.http);
     assert.ok(condition.journal.includes("pending postgresql restart"), condition.journal.join("\n"));
-    await say(server, `rm ${broken}`);
+    await say(server, `rm ${BROKEN_POSTGRES}`);
     tidy = undefined;
     await converge(remote, FEW);
     assertSame(await conditionOf(server), untouched);
