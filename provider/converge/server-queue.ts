@@ -141,7 +141,9 @@ export class ServerQueue {
     // A file that changed meanwhile is planned again, and after a lost connection the server tells what came of it: first
     // while the run still goes on there, which the lock makes the second attempt wait for, then when it has ended.
     for (let attempt = 1; attempt <= 3; attempt++) {
-      const server = await this.observe(scope);
+      const server = await this.observe(scope).catch((error) => {
+        throw outcome.result === "unknown" ? new ConvergeError(`${outcome.reason}; ${message(error)}`, true) : error;
+      });
       const plan = planOf(
         server,
         jobs.map((job) => job.claimant(server)),

@@ -88,7 +88,7 @@ export class Provider {
       if (!server) return { inputs, failures: [] };
       const target = definition.target(settings, server, args);
       const owner = ownerOf(stored, definition, "");
-      const failures = isNew ? foreseen(server, { owner, target, mode: "apply" }) : [...(target.problems ?? [])];
+      const failures = foreseen(server, { owner, target, mode: "apply" });
       for (const warning of target.warnings ?? []) this.say(args, warning);
       return { inputs: isNew ? { ...inputs, ...beforeOf(target, server) } : inputs, failures };
     } catch (error) {

@@ -62,9 +62,10 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** Of every configuration file its name, owner, mode and content. */
-const FINGERPRINT =
-  "find /etc /opt/wapt/conf -type f ! -name '*.dpkg-*' -exec stat -c '%n %a %U:%G' {} + -exec sha256sum {} + | sort | sha256sum";
+/** A line for each configuration file: its name, owner and mode, and a checksum. */
+const LIST =
+  "find /etc /opt/wapt/conf -type f | sort | while read -r f; do " +
+  'echo "$f $(stat -c \'%a %U:%G\' "$f") $(sha256sum <"$f")"; done';
 
 /** One sentence on how the contender's run ended and on the server behind it. */
 async function outcome(contender: Contender, fault: Fault): Promise<string> {
@@ -75,13 +76,15 @@ async function outcome(contender: Contender, fault: Fault): Promise<string> {
     const session = await contender.session(fleet, folder);
     if (fault.tuned) await session.apply();
     await asRoot(server, fault.script);
-    const before = await asRoot(server, FINGERPRINT);
+    const before = new Set((await asRoot(server, LIST)).split("\n"));
     const failed = await session.apply().then(
       () => false,
       () => true,
     );
     await session.settle?.();
-    const files = (await asRoot(server, FINGERPRINT)) === before ? "every file as before" : "files changed";
+    const changed = (await asRoot(server, LIST)).split("\n").filter((line) => !before.has(line));
+    const files = changed.length === 0 ? "every file as before" : `${changed.length} files changed`;
+    if (process.argv.includes("--debug")) console.log(changed);
     const wrong = await wrongOn(server);
     const state = wrong.length === 0 ? "every value as wanted" : wrong.join("; ");
     if (!failed) return `says that it succeeded: ${state}`;
@@ -100,7 +103,7 @@ async function answers(server: LabServer): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string", default: "pulumi-wapt,ansible,pyinfra" } } });
+  const { values } = parseArgs({ options: { debug: {type:"boolean"}, only: { type: "string", default: "pulumi-wapt,ansible,pyinfra" } } });
   const chosen = chosenContenders(values.only);
   await mustRun(["npm", "run", "build", "--silent", "--prefix", join(__dirname, "../..")]);
   for (const fault of FAULTS) {

@@ -1,0 +1,64 @@
+/** A server that is rebooted without notice in the middle of a run: on a kernel of its own. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isEmpty } from "../../provider/converge/plan";
+import type { Remote } from "../../provider/converge/server-queue";
+import { transactionProgram } from "../../provider/converge/transaction";
+import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
+import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "./condition";
+import { converge, FEW, MANY, observe, planFor, stepsFor, withoutSsh } from "./whole-server";
+
+const BOOT_SECONDS = 180;
+
+describe("a server that is rebooted in the middle of a run", { skip: skipWithoutLab() }, () => {
+  let server: LabServer;
+  let remote: Remote;
+  let many: Condition;
+  let few: Condition;
+
+  before(async () => {
+    server = await startServer("paris", { kernel: "own" });
+    remote = withoutSsh(server);
+    await converge(remote, MANY);
+    many = await conditionOf(server);
+    await converge(remote, FEW);
+    few = await conditionOf(server);
+  });
+  after(() => server?.stop());
+
+  /** Runs up to a step, then resets the machine: nothing is stopped and nothing written to disk. */
+  async function cutShort(step: RegExp): Promise<void> {
+    const bootId = async () =>
+      (await server.exec("cat /proc/sys/kernel/random/boot_id", { timeoutSeconds: 10 })).stdout;
+    const boot = await bootId();
+    const calls = stepsFor(await observe(remote), MANY);
+    const at = calls.findIndex((call) => step.test(call));
+    const reset = "echo 1 >/proc/sys/kernel/sysrq; echo b >/proc/sysrq-trigger; sleep 60";
+    const program = transactionProgram([...calls.slice(0, at), reset, ...calls.slice(at)]);
+    await remote.run(program, { timeoutSeconds: 20 }).catch(() => undefined);
+    const deadline = Date.now() + BOOT_SECONDS * 1000;
+    for (;;) {
+      const now = await bootId().catch(() => "");
+      const state = await server.exec("systemctl is-system-running", { timeoutSeconds: 10 }).catch(() => undefined);
+      if (now && now !== boot && state?.stdout.trim() === "running") return;
+      assert.ok(Date.now() < deadline, `not up again ${BOOT_SECONDS} s after the reset`);
+      await sleep(500);
+    }
+  }
+
+  test("between the rename of PostgreSQL's file and its restart: it comes up whole, and the next run goes on", async () => {
+    await cutShort(/^postgres_restart/);
+    const condition = await conditionOf(server);
+    assertWhole(condition, few, many);
+    assertServes(condition, few, many);
+    assert.deepEqual(condition.down, []);
+    assert.ok(condition.journal.includes("pending postgresql restart"), condition.journal.join("\n"));
+    const plan = planFor(await observe(remote), MANY);
+    assert.deepEqual(plan.start, ["wapttasks", "waptserver"]);
+    assert.ok(!isEmpty(plan));
+    await converge(remote, MANY);
+    assertSame(await conditionOf(server), many);
+    assert.ok(isEmpty(planFor(await observe(remote), MANY)));
+  });
+});
