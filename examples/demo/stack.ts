@@ -54,7 +54,7 @@ export class Stack {
   /** Runs the CLI with this stack; it never asks and is never coloured. */
   pulumi(...args: string[]): Promise<Run> {
     const { name, project } = this.options;
-    const config = args[0] === "stack" ? [] : ["--config-file", this.configFile];
+    const config = /^(stack|cancel)$/.test(args[0] ?? "") ? [] : ["--config-file", this.configFile];
     return this.run([...args, "--stack", name, ...config], project);
   }
 
