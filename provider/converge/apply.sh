@@ -13,7 +13,7 @@
 # shellcheck shell=sh
 
 failed='' result='' error='' unrestored=''
-locked='' earlier='' settled='' touched='' files='' placed='' made='' emptied='' folders=''
+locked='' earlier='' settled='' touched='' files='' placed='' made='' folders='' watcher=''
 
 ok() { [ -z "$failed" ]; }
 
@@ -59,7 +59,10 @@ begin() { # ROOT WAIT HOLDER STOPPED...
     exec 9<>"$state/lock"
     lock "$2" "$3"
     shift 3
-    if [ -n "$locked" ]; then recover "$@"; fi
+    if [ -n "$locked" ]; then
+      watch_over_run
+      recover "$@"
+    fi
   fi
 }
 
@@ -81,18 +84,38 @@ lock() { # SECONDS HOLDER
 
 # A run that was cut off left its journal: its temporary files go, what it had still to do is in this run's plan.
 recover() { # STOPPED...
-  rm -f "$state/journal.new"
   earlier=$(grep -v '^temporary ' "$state/journal" 2>/dev/null)
   if [ "$(printf '%s\n' "$earlier" | sed -n 's/^stopped //p' | sort -u)" != "$(printf '%s\n' "$@" | sort -u)" ]; then
     fail changed "another run was at work on the server while this one was planned; repeat it"
   fi
+  try clear_away || fail refused "$state/journal can't be written: $(reason)"
+}
+
+clear_away() {
+  rm -f "$state/journal.new"
   if [ ! -f "$state/journal" ]; then return; fi
   # Backwards, so that a folder comes after what is in it.
   sed -n 's/^temporary //p' "$state/journal" | sort -r | while IFS= read -r f; do
     # Of a line that was cut off only what bears our name goes.
     case ${f##*/} in .pulumi-wapt.*) rm -f "$f" ;; *) rmdir "$f" 2>/dev/null ;; esac
   done
-  try write_journal "$earlier" || fail refused "$state/journal can't be written: $(reason)"
+  write_journal "$(grep -v '^temporary ' "$state/journal")"
+}
+
+# When this run is killed its temporary files go all the same, and the services that it stopped do not stay down until
+# the next one.
+watch_over_run() {
+  (
+    exec 9>&- >/dev/null 2>&1
+    while kill -0 $$; do sleep 1; done
+    exec 9<>"$state/lock"
+    # Another run may have gone on from here; then there is nothing left.
+    flock 9
+    clear_away
+    exec 9>&-
+    start_left_stopped
+  ) &
+  watcher=$!
 }
 
 write_journal() { # LINES
@@ -157,6 +180,7 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER
   files="$files $1"
   copy=$backups${2%/*}/.pulumi-wapt.${2##*/}
   journal "temporary $stem.old" "temporary $stem.new" "temporary $copy"
+  if [ "$4" = - ]; then note_drop_in "${target%/*}"; fi
   if ok && [ -e "$target" ] && ! try keep_old "$2" "$target" "$stem.old" "$copy"; then
     fail refused "$2: its old version can't be kept: $(reason)"
   elif ok && [ "$4" != - ]; then
@@ -166,6 +190,9 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER
     fi
   fi
 }
+
+# A folder of drop-ins goes with its last one.
+note_drop_in() { case $1 in *.service.d) journal "temporary $1" ;; esac }
 
 # All that needs space is written before anything is touched.
 keep_old() { # PATH TARGET OLD COPY
@@ -210,8 +237,6 @@ put() { # ID PATH
   else
     touched=1
     placed="$1 $placed"
-    if [ -z "$new" ]; then emptied="$emptied${target%/*}
-"; fi
     if [ "$planned" = - ] && [ -z "$root" ] && command -v restorecon >/dev/null; then restorecon "$target"; fi
     sync "${target%/*}"
   fi
@@ -320,21 +345,17 @@ undo() {
   fi
 }
 
-remove_temporaries() {
-  for id in $files; do eval "rm -f \"\$candidate_$id\" \"\$old_$id\""; done
-  # Of folders that lost their last file only the drop-ins' were ours; after a failure all go that this run made.
-  if ok; then printf '%s' "$emptied" | grep '\.service\.d$'; else printf '%s' "$made"; fi |
-    while IFS= read -r f; do rmdir "$f"; done
-}
+remove_made() { printf '%s' "$made" | while IFS= read -r f; do rmdir "$f"; done; }
 
 finish() {
   trap '' TERM
   if ! ok && [ -n "$touched" ]; then undo; fi
-  release_stopped
   if [ -n "$locked" ]; then
-    remove_temporaries 2>/dev/null
+    clear_away 2>/dev/null
+    if ! ok; then remove_made 2>/dev/null; fi
     close_journal 2>/dev/null
     true >"$state/lock"
+    kill "$watcher"
   fi
   report result "${result:-ok} $failed"
 }

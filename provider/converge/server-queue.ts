@@ -138,11 +138,12 @@ export class ServerQueue {
 
   private async transact(scope: Scope, jobs: readonly Job[]): Promise<Settled> {
     let outcome: Outcome = { result: "ok", reason: "", notes: [] };
+    let uncertain = false;
     // A file that changed meanwhile is planned again, and after a lost connection the server tells what came of it: first
     // while the run still goes on there, which the lock makes the second attempt wait for, then when it has ended.
     for (let attempt = 1; attempt <= 3; attempt++) {
       const server = await this.observe(scope).catch((error) => {
-        throw outcome.result === "unknown" ? new ConvergeError(`${outcome.reason}; ${message(error)}`, true) : error;
+        throw uncertain ? new ConvergeError(`${outcome.reason}; ${message(error)}`, true) : error;
       });
       const plan = planOf(
         server,
@@ -151,9 +152,10 @@ export class ServerQueue {
       if (isEmpty(plan)) return { before: server, plan, notes: plan.notes };
       outcome = await this.apply(plan, scope.root);
       if (outcome.result === "ok") return { before: server, plan, notes: [...plan.notes, ...outcome.notes] };
+      uncertain ||= outcome.result === "unknown" || outcome.result === "broken";
       if (outcome.result !== "changed" && outcome.result !== "unknown") break;
     }
-    throw new ConvergeError(outcome.reason, outcome.result === "unknown" || outcome.result === "broken");
+    throw new ConvergeError(outcome.reason, uncertain);
   }
 
   private async apply(plan: Plan, root: string): Promise<Outcome> {

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # root, state, touched and the like are apply.sh's
 
-why='' sysctls='' reloaded='' nginx_reloaded='' postgres_restarted='' stopped='' idle='' watcher=''
+why='' sysctls='' reloaded='' nginx_reloaded='' postgres_restarted='' stopped='' idle=''
 
 # The candidates bound over the real files, in a mount namespace that only the command sees.
 in_place() { # COMMAND...
@@ -159,7 +159,6 @@ reload_nginx() { # NOFILE
 }
 
 stop() { # UNIT...: those that run, to be started again by start
-  if ok; then watch_over_stopped; fi
   for name; do
     if ! ok; then return 0; fi
     if ! is_running "$name"; then
@@ -172,29 +171,20 @@ stop() { # UNIT...: those that run, to be started again by start
   done
 }
 
-# Starts what was stopped when this run is killed before it could: services must not stay down until the next run.
-watch_over_stopped() {
-  (
-    exec 9>&- >/dev/null 2>&1
-    while kill -0 $$; do sleep 1; done
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-      exec 9<>"$state/lock"
-      flock 9
-      names=$(sed -n 's/^stopped //p' "$state/journal")
-      for name in $names; do start_unit start "$name"; done
-      # Another run may go on from here.
-      exec 9>&-
-      sleep 3
-      # shellcheck disable=SC2086 # names of units
-      if are_running $names; then exit; fi
-    done
-  ) &
-  watcher=$!
-}
-
-release_stopped() {
-  if [ -n "$watcher" ]; then kill "$watcher"; fi
-  watcher=
+# What a killed run had stopped; a service may need PostgreSQL, which is on its way up.
+start_left_stopped() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    exec 9<>"$state/lock"
+    flock 9
+    names=$(sed -n 's/^stopped //p' "$state/journal")
+    if [ -n "$root" ] || [ -z "$names" ]; then exit; fi
+    for name in $names; do start_unit start "$name"; done
+    # Between two tries another run may go on from here.
+    exec 9>&-
+    sleep 3
+    # shellcheck disable=SC2086 # names of units
+    if are_running $names; then exit; fi
+  done
 }
 
 are_running() { for name; do is_running "$name" || return 1; done; }

@@ -59,14 +59,13 @@ export function transactionCalls(plan: Plan, root: string, holder: string): stri
 /** What is found out and written beside the files before any of them changes. */
 function preparations(plan: Plan, root: string): string[] {
   const { first, last } = recordChanges(plan);
+  const actions = actionsOn(root, plan);
   return [
     ...plan.folders.map(({ path, minFree }) => call("check_space", path, String(minFree.kilobytes), minFree.text)),
     ...managed(plan).map((change, index) => fileCall(change, `f${index}`)),
     ...(first ?? last ?? []).slice(0, 1),
-    ...actions(plan, "sysctl").map(({ key, value }) => call("check_sysctl", key.replaceAll(".", "/"), value)),
-    ...(root === "" && plan.actions.length > 0
-      ? [call("pending", ...new Set(plan.actions.map(({ name }) => name)))]
-      : []),
+    ...named(actions, "sysctl").map(({ key, value }) => call("check_sysctl", key.replaceAll(".", "/"), value)),
+    ...(actions.length > 0 ? [call("pending", ...new Set(actions.map(({ name }) => name)))] : []),
     ...(first ?? []).slice(1),
     ...plan.folders.map((folder) => call("folder", folder.path, folder.mode, `${folder.owner}:`)),
     ...(root === "" ? plan.checks.map((check) => checkCall(check)) : []),
@@ -75,7 +74,8 @@ function preparations(plan: Plan, root: string): string[] {
 
 /** The one order that is safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL. */
 function activations(plan: Plan, root: string): string[] {
-  const act = <N extends Action["name"]>(name: N) => (root === "" ? actions(plan, name) : []);
+  const act = <N extends Action["name"]>(name: N) => named(actionsOn(root, plan), name);
+  const toStart = root === "" ? plan.start : [];
   const units = act("wapt restart").flatMap((action) => action.units);
   const placed = root === "" ? plan.checks.filter((check) => check.name === "postgresql") : [];
   const { first, last } = recordChanges(plan);
@@ -92,14 +92,17 @@ function activations(plan: Plan, root: string): string[] {
       call("postgres_restart", action.unit, action.owner, action.port, action.data, action.maxConnections ?? "-"),
     ),
     ...put(plan, "wapt"),
-    ...(units.length > 0 || plan.start.length > 0 ? [call("start", ...plan.start)] : []),
+    ...(units.length > 0 || toStart.length > 0 ? [call("start", ...toStart)] : []),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
     ...(last ?? []).slice(first ? 0 : 1),
   ];
 }
 
-function actions<N extends Action["name"]>(plan: Plan, name: N): (Action & { name: N })[] {
-  return plan.actions.filter((one): one is Action & { name: N } => one.name === name);
+/** Below a root there is no service and no kernel to act on. */
+const actionsOn = (root: string, plan: Plan): readonly Action[] => (root === "" ? plan.actions : []);
+
+function named<N extends Action["name"]>(actions: readonly Action[], name: N): (Action & { name: N })[] {
+  return actions.filter((one): one is Action & { name: N } => one.name === name);
 }
 
 const managed = (plan: Plan): FileChange[] => plan.changes.filter(({ stage }) => stage !== "record");

@@ -38,7 +38,7 @@ function sessionOf(play: (...options: string[]) => Promise<string>, sockets: str
     async settle() {
       const open = await readdir(sockets);
       await Promise.all(
-        open.map((name) => run(["ssh", "-o", `ControlPath=${join(sockets, name)}`, "-O", "exit", "-"])),
+        open.map((name) => run(["ssh", "-o", `ControlPath=${join(sockets, name)}`, "-O", "exit", "server"])),
       );
     },
   };

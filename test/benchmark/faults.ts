@@ -84,7 +84,6 @@ async function outcome(contender: Contender, fault: Fault): Promise<string> {
     await session.settle?.();
     const changed = (await asRoot(server, LIST)).split("\n").filter((line) => !before.has(line));
     const files = changed.length === 0 ? "every file as before" : `${changed.length} files changed`;
-    if (process.argv.includes("--debug")) console.log(changed);
     const wrong = await wrongOn(server);
     const state = wrong.length === 0 ? "every value as wanted" : wrong.join("; ");
     if (!failed) return `says that it succeeded: ${state}`;
@@ -103,7 +102,7 @@ async function answers(server: LabServer): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { debug: {type:"boolean"}, only: { type: "string", default: "pulumi-wapt,ansible,pyinfra" } } });
+  const { values } = parseArgs({ options: { only: { type: "string", default: "pulumi-wapt,ansible,pyinfra" } } });
   const chosen = chosenContenders(values.only);
   await mustRun(["npm", "run", "build", "--silent", "--prefix", join(__dirname, "../..")]);
   for (const fault of FAULTS) {
