@@ -5,6 +5,7 @@
  *   npx tsx test/benchmark/peers.ts --servers 5 --rounds 1 --only pulumi-wapt,ansible
  *
  * Each contender gets freshly booted servers in every round, and after each step the servers are asked for what they have.
+ * Before each step it waits until the machine is idle, for at most --patience seconds (60).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import { mustRun } from "../lab/host";
 import type { Contender } from "./contender";
 import { chosenContenders, contenders } from "./contenders";
 import { since, startFleet, type Traffic, traffic } from "./fleet";
-import { load, machine, median, table } from "./report";
+import { load, machine, median, quiet, table } from "./report";
 import { wrongOn } from "./verification";
 import { CLIENTS } from "./wanted";
 
@@ -33,7 +34,7 @@ type Round = Readonly<Record<Step, Sample>>;
 
 const ROOT = join(__dirname, "../..");
 
-async function round(contender: Contender, count: number): Promise<Round> {
+async function round(contender: Contender, count: number, patience: number): Promise<Round> {
   const folder = mkdtempSync(join(tmpdir(), "wapt-peers-"));
   const fleet = await startFleet(count);
   try {
@@ -41,6 +42,7 @@ async function round(contender: Contender, count: number): Promise<Round> {
     const samples: Partial<Record<Step, Sample>> = {};
     for (const step of STEPS) {
       const before = await Promise.all(fleet.servers.map(traffic));
+      await quiet(patience);
       const start = performance.now();
       const problems = await session[step]().then(
         () => [],
@@ -111,10 +113,15 @@ async function main(): Promise<void> {
     options: {
       servers: { type: "string", default: "2" },
       rounds: { type: "string", default: "3" },
+      patience: { type: "string", default: "60" },
       only: { type: "string", default: Object.keys(contenders).join(",") },
     },
   });
-  const [count, rounds] = [Number(values.servers), Number(values.rounds)];
+  const [count, rounds, patience] = [values.servers, values.rounds, values.patience].map(Number) as [
+    number,
+    number,
+    number,
+  ];
   const chosen = chosenContenders(values.only);
   // The CLI runs what is built.
   await mustRun(["npm", "run", "build", "--silent", "--prefix", ROOT]);
@@ -124,7 +131,7 @@ async function main(): Promise<void> {
     // Another one begins each time, so that none has always the same place.
     for (const contender of [...chosen.slice(i % chosen.length), ...chosen.slice(0, i % chosen.length)]) {
       const loadBefore = load();
-      const result = await round(contender, count);
+      const result = await round(contender, count, patience);
       results.get(contender)!.push(result);
       const times = STEPS.map((step) => `${step} ${result[step].seconds.toFixed(2)} s`).join(", ");
       console.log(`round ${i + 1}: ${contender.name}: ${times} (load before ${loadBefore})`);

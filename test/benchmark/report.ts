@@ -1,6 +1,7 @@
 /** What a benchmark prints: medians, tables in Markdown, and the machine they come from. */
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Of an even number of values, the lower one of the two in the middle. */
 export function median(values: readonly number[]): number {
@@ -28,3 +29,26 @@ export function machine(): string {
 
 /** How many processes wanted a processor, on average of the last minute. */
 export const load = (): string => loadavg()[0]!.toFixed(1);
+
+const LOOK_SECONDS = 2;
+/** Of all processors together, while nobody works. */
+const IDLE_SHARE = 0.8;
+
+/** Waits until the processors are mostly idle, so that one step is not slowed by another's aftermath; gives up in time. */
+export async function quiet(patienceSeconds: number): Promise<void> {
+  const deadline = Date.now() + patienceSeconds * 1000;
+  let before = processorTimes();
+  while (Date.now() < deadline) {
+    await sleep(LOOK_SECONDS * 1000);
+    const now = processorTimes();
+    if ((now.idle - before.idle) / (now.all - before.all) >= IDLE_SHARE) return;
+    before = now;
+  }
+}
+
+/** Since the machine's start, of all processors: in nothing but "idle" and "iowait", and altogether. */
+function processorTimes(): { idle: number; all: number } {
+  const [first = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+  const times = first.split(/ +/).slice(1, 9).map(Number);
+  return { idle: times[3]! + times[4]!, all: times.reduce((sum, time) => sum + time, 0) };
+}

@@ -56,12 +56,19 @@ async function subjectOf(name: string): Promise<Subject> {
 
 const nameOf = (call = "the end"): string => call.split(" ").slice(0, 3).join(" ");
 
-/** Raising is killed before each step; lowering, once it touches something, and in the middle of what takes long. */
-function faultsOf(calls: readonly string[]): { raising: Fault[]; lowering: Fault[] } {
-  const all = Array.from({ length: calls.length + 1 }, (_, at) => ({ at }));
+/**
+ * Raising is killed before each step; lowering, once it touches something, and in the middle of what takes long. Before
+ * anything is touched three runs in a row are killed: each begins with what the one before it left.
+ */
+function faultsOf(calls: readonly string[]): { raising: Fault[][]; lowering: Fault[][] } {
+  const all: Fault[] = Array.from({ length: calls.length + 1 }, (_, at) => ({ at }));
   const touches = calls.findIndex((call) => call.startsWith("put "));
-  const amid = calls.flatMap((call, at) => (LONG[call.split(" ")[0]!] ?? []).map((seconds) => ({ at, seconds })));
-  return { raising: all, lowering: [...all.slice(touches), ...amid] };
+  const touching = all.slice(touches).map((fault) => [fault]);
+  const preparing = Array.from({ length: Math.ceil(touches / 3) }, (_, row) =>
+    all.slice(3 * row, Math.min(3 * row + 3, touches)),
+  );
+  const amid = calls.flatMap((call, at) => (LONG[call.split(" ")[0]!] ?? []).map((seconds) => [{ at, seconds }]));
+  return { raising: [...preparing, ...touching], lowering: [...touching, ...amid] };
 }
 
 async function killedRun(subject: Subject, { at, seconds }: Fault): Promise<string> {
@@ -71,14 +78,17 @@ async function killedRun(subject: Subject, { at, seconds }: Fault): Promise<stri
   return `killed ${seconds === undefined ? "before" : `${seconds} s into`} ${nameOf(calls[at])}`;
 }
 
-/** One fault, and the server is in the other state. */
-async function suffer(subject: Subject, fault: Fault): Promise<void> {
+/** Some faults, then an ordinary run, and the server is in the other state. */
+async function suffer(subject: Subject, faults: readonly Fault[]): Promise<void> {
   const { server, remote, now, next } = subject;
-  const what = await killedRun(subject, fault);
+  let what = "";
   try {
-    const condition = await conditionOf(server);
-    assertWhole(condition, now.condition, next.condition);
-    assertServes(condition, now.condition, next.condition);
+    for (const fault of faults) {
+      what = await killedRun(subject, fault);
+      const condition = await conditionOf(server);
+      assertWhole(condition, now.condition, next.condition);
+      assertServes(condition, now.condition, next.condition);
+    }
     await converge(remote, next.tuning);
     assertSame(await conditionOf(server), next.condition);
     subject.observed = await observe(remote);
@@ -100,18 +110,19 @@ describe("a run that is killed", { skip: skipWithoutLab() }, () => {
     const [first] = subjects as [Subject];
     const calls = stepsFor(first.observed, first.next.tuning);
     const { raising, lowering } = faultsOf(calls);
-    const planned = raising.length + lowering.length;
+    const planned = [...raising, ...lowering].flat().length;
     let faults = 0;
     const workOff = async (subject: Subject) => {
       while (raising.length + lowering.length > 0) {
-        const fault = (subject.next.tuning === MANY ? raising : lowering).shift();
         // Where the other direction alone has some left the server goes there without one.
-        await suffer(subject, fault ?? { at: calls.length });
-        if (fault) faults += 1;
+        const some = (subject.next.tuning === MANY ? raising : lowering).shift() ?? [];
+        await suffer(subject, some);
+        faults += some.length;
       }
     };
     await Promise.all(subjects.map(workOff));
     console.log(`${calls.length} steps, ${faults} faults`);
     assert.equal(faults, planned);
+    assert.ok(faults > calls.length);
   });
 });
