@@ -3,7 +3,7 @@
  * before any command that changes a file leaves each old or new, and the next run finishes the work.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -22,19 +22,12 @@ function killedBefore(nth: number, counter: string): string {
   return [countDown, ...functions].join("\n");
 }
 
-function counterFile(context: TestContext): { path: string; take(): number } {
+/** A file of its own for each run: what outlives a killed run still counts in its file. */
+function counters(context: TestContext): () => string {
   const folder = mkdtempSync(join(tmpdir(), "counter-"));
-  context.after(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, "count");
-  writeFileSync(path, "");
-  return {
-    path,
-    take() {
-      const count = readFileSync(path, "latin1").length;
-      writeFileSync(path, "");
-      return count;
-    },
-  };
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  let runs = 0;
+  return () => join(folder, String(++runs));
 }
 
 /** A snapshot without what a killed run may leave until the next one: its temporary files and folders that it made. */
@@ -66,21 +59,22 @@ describe("a transaction that is cut off", () => {
 
   for (const mode of ["apply", "restore"] as const) {
     it(`leaves each file old or new wherever it is killed, and the next run goes on: ${mode}`, async (context) => {
-      const counter = counterFile(context);
+      const counter = counters(context);
       const remote = localRemote(shells.at(-1));
       const prepared = async () => {
         const root = untunedServer(context);
         if (mode === "restore") assert.equal((await apply(remote, root, await plan(remote, root, 2500))).result, "ok");
         return root;
       };
-      const program = async (root: string, nth: number) => {
+      const program = async (root: string, nth: number, count = counter()) => {
         const calls = transactionCalls(await plan(remote, root, 2500, mode), root, HOLDER);
-        return transactionProgram([killedBefore(nth, counter.path), ...calls]);
+        return transactionProgram([killedBefore(nth, count), ...calls]);
       };
       const whole = await prepared();
       const old = settled(whole);
-      await remote.run(await program(whole, -1));
-      const [final, commands] = [snapshot(whole), counter.take()];
+      const count = counter();
+      await remote.run(await program(whole, -1, count));
+      const [final, commands] = [snapshot(whole), readFileSync(count, "latin1").length];
       const now = settled(whole);
       assert.ok(commands > 40, `only ${commands} commands`);
       // A file takes about ten: every seventh meets each kind of command.
@@ -88,7 +82,6 @@ describe("a transaction that is cut off", () => {
         const root = await prepared();
         const { code } = await remote.run(await program(root, nth));
         assert.notEqual(code, 0);
-        counter.take();
         for (const [path, found] of Object.entries(settled(root))) {
           assert.ok(found === old[path] || found === now[path], `${path}, killed before command ${nth}: ${found}`);
         }
