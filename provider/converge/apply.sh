@@ -96,7 +96,7 @@ clear_away() {
   if [ ! -f "$state/journal" ]; then return; fi
   # Backwards, so that a folder comes after what is in it.
   sed -n 's/^temporary //p' "$state/journal" | sort -r | while IFS= read -r f; do
-    # Of a line that was cut off only what bears our name goes.
+    # Whatever the journal says, no file but of our own name goes.
     case ${f##*/} in .pulumi-wapt.*) rm -f "$f" ;; *) rmdir "$f" 2>/dev/null ;; esac
   done
   write_journal "$(grep -v '^temporary ' "$state/journal")"
@@ -122,12 +122,15 @@ write_journal() { # LINES
   if [ -z "$1" ]; then
     rm -f "$state/journal"
   else
+    # By cat, since printf does not say why it can't write.
     printf '%s\n' "$1" | cat >"$state/journal.new" && sync "$state/journal.new" && mv -f "$state/journal.new" "$state/journal"
   fi
 }
 
-# By cat, since printf does not say why it can't write.
-add_to_journal() { printf '%s\n' "$@" | cat >>"$state/journal" && sync "$state/journal"; }
+# Whole each time: a line that is there in part would name another file or service.
+add_to_journal() {
+  lines=$({ [ ! -f "$state/journal" ] || cat "$state/journal"; } && printf '%s\n' "$@") && write_journal "$lines"
+}
 
 # What a crash must not forget is on disk before it is done.
 journal() { # LINE...
@@ -203,12 +206,12 @@ keep_old() { # PATH TARGET OLD COPY
 
 back_up() { # BACKUP TARGET COPY: the last five versions, none twice in a row
   mkdir -p "${1%/*}" || return 1
-  for last in "$1".[0-9]*T[0-9]*Z*; do :; done
+  for last in "$1".[0-9]*T[0-9]*Z; do :; done
   if cmp -s "$2" "$last" && [ "$(stat -c '%a %u %g' "$2")" = "$(stat -c '%a %u %g' "$last")" ]; then return; fi
-  name=$1.$(date -u +%Y%m%dT%H%M%SZ) number=
-  while [ -e "$name$number" ]; do number=$((number - 1)); done
-  cp -a "$2" "$3" && sync "$3" && mv "$3" "$name$number" || return 1
-  set -- "$1".[0-9]*T[0-9]*Z*
+  # Names sort by age: what was made in this second already has this second's.
+  until name=$1.$(date -u +%Y%m%dT%H%M%SZ) && [ ! -e "$name" ]; do sleep 0.2; done
+  cp -a "$2" "$3" && sync "$3" && mv "$3" "$name" || return 1
+  set -- "$1".[0-9]*T[0-9]*Z
   while [ "$#" -gt 5 ]; do
     rm -f "$1"
     shift

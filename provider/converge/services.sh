@@ -251,10 +251,9 @@ restart_postgres() { # MAX_CONNECTIONS
     why="PostgreSQL did not start: $why"
     return 1
   fi
-  tries=600
+  deadline=$(($(date +%s) + 300))
   until answer=$(ask_postgres "$cluster_owner" "$cluster_port" "$cluster_data" 2>/dev/null 9>&-); do
-    tries=$((tries - 1))
-    if [ "$tries" = 0 ] || ! is_running "$cluster_unit"; then
+    if [ "$(date +%s)" -ge "$deadline" ] || ! is_running "$cluster_unit"; then
       try ask_postgres "$cluster_owner" "$cluster_port" "$cluster_data"
       why="PostgreSQL does not answer after its restart: $(reason)"
       return 1

@@ -1,6 +1,9 @@
 /** A server's files in a folder, and transactions on them by this machine's shells. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { Server } from "../../provider/converge/observation";
 import type { Claim } from "../../provider/converge/ownership";
 import { type FileChange, type Plan, planOf } from "../../provider/converge/plan";
@@ -14,6 +17,7 @@ import {
 } from "../../provider/converge/transaction";
 import { definitions } from "../../provider/resources";
 import { argumentNames, checkArguments } from "../../provider/resources/definition";
+import { snapshot } from "../local-remote";
 
 export const HOLDER = "the stack organization/wapt-site/paris";
 
@@ -51,7 +55,37 @@ export async function plan(remote: Remote, root: string, clients: number, mode?:
   return planOf(server, claimsOn(server, clients, mode));
 }
 
-/** A plan that changes one file. */
+/** A folder with these files, Latin-1 text by path; removed at the end of the test. */
+export function imageOf(context: { after(done: () => void): void }, files: Readonly<Record<string, string>>) {
+  const root = mkdtempSync(join(tmpdir(), "image-"));
+  context.after(() => rmSync(root, { recursive: true, force: true }));
+  const at = (path: string) => join(root, path);
+  const write = (path: string, text: string) => writeFileSync(at(path), text, "latin1");
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(at(path)), { recursive: true });
+    write(path, text);
+  }
+  return {
+    root,
+    at,
+    write,
+    read: (path: string) => readFileSync(at(path), "latin1"),
+    mode: (path: string) => (statSync(at(path)).mode & 0o777).toString(8),
+  };
+}
+
+/** All paths below a root but what is kept on purpose: the record, the lock and the backups. */
+export const rest = (root: string): string[] => Object.keys(snapshot(root));
+
+/** A change of one file; undefined where there is none yet, "" removes it. */
+export const to = (path: string, from: string | undefined, text: string): FileChange => ({
+  path,
+  from,
+  to: text,
+  stage: "kernel",
+});
+
+/** A plan that changes files alone. */
 export const changing = (...changes: FileChange[]): Plan => ({
   changes,
   actions: [],
@@ -64,6 +98,12 @@ export const changing = (...changes: FileChange[]): Plan => ({
 
 export async function apply(remote: Remote, root: string, what: Plan): Promise<Outcome> {
   const { stdout } = await remote.run(applyProgram(what, root, HOLDER));
+  return parseOutcome(stdout.toString("latin1"));
+}
+
+/** Runs a transaction with commands before the first call that matches. */
+export async function disturb(remote: Remote, root: string, what: Plan, call: RegExp, commands: string) {
+  const { stdout } = await remote.run(disturbed(what, root, call, commands));
   return parseOutcome(stdout.toString("latin1"));
 }
 

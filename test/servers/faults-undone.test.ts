@@ -261,6 +261,19 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
     assert.ok(isEmpty(planFor(await observe(remote), FEW)));
   });
 
+  test("a run that is killed while it puts everything back: the next one goes on from there", async () => {
+    const killed = "restore_services() { kill -9 $$; }; kill -TERM $$; sleep 0.1";
+    const { result } = await failingRun({ amid: [/^remove_folder/, killed] });
+    assert.equal(result, "unknown");
+    const condition = await conditionOf(server);
+    assert.deepEqual(condition.files, untouched.files);
+    assert.equal(condition.sql, "625");
+    assert.ok(condition.journal.includes("pending postgresql restart"), condition.journal.join("\n"));
+    await converge(remote, FEW);
+    assertSame(await conditionOf(server), untouched);
+    assert.ok(isEmpty(planFor(await observe(remote), FEW)));
+  });
+
   test("a file that is a link is edited where it leads, and every attribute is kept", async () => {
     const attribute = (value: string) =>
       `python3 -c "import os; os.setxattr('/srv/nginx.conf', 'trusted.note', b'${value}')"`;

@@ -1,0 +1,60 @@
+/** The folders that a transaction makes, sets right and removes, by each shell. */
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import type { Plan } from "../../provider/converge/plan";
+import { localRemote } from "../local-remote";
+import { apply, changing, disturb, imageOf, shells, to } from "./image";
+
+const A = "/etc/a.conf";
+const UNDONE = /Everything was put back as it was$/;
+
+const wanting = (path: string, kilobytes = 1): Plan => ({
+  ...changing(to(A, "old", "new")),
+  folders: [{ id: `folder ${path}`, path, mode: "700", owner: "nobody-here", minFree: { kilobytes, text: "so much" } }],
+});
+
+for (const shell of shells) {
+  const remote = localRemote(shell);
+
+  describe(`folders, by ${shell.join(" ")}`, () => {
+    it("are made with their mode, and go again when the run fails", async (context) => {
+      const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/file": "" });
+      assert.equal((await disturb(remote, root, wanting("/srv/up"), /^put/, `echo >'${at(A)}'`)).result, "changed");
+      assert.ok(!existsSync(at("/srv/up")));
+      writeFileSync(at(A), "old");
+      const { result, notes } = await apply(remote, root, wanting("/srv/up"));
+      assert.deepEqual([result, mode("/srv/up")], ["ok", "700"]);
+      assert.match(notes.join(), /has no user nobody-here, so the owner was left as it is/);
+    });
+
+    it("that were there have their mode again when the run fails", async (context) => {
+      const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/up/upload": "" });
+      chmodSync(at("/srv/up"), 0o751);
+      const { reason } = await disturb(remote, root, wanting("/srv/up"), /^put/, `echo >'${at(A)}'`);
+      assert.match(reason, UNDONE);
+      assert.equal(mode("/srv/up"), "751");
+    });
+
+    it("are refused where there is no parent, no space, or something else", async (context) => {
+      const { root } = imageOf(context, { [A]: "old", "/srv/file": "" });
+      const reason = async (what: Plan) => (await apply(remote, root, what)).reason;
+      assert.match(await reason(wanting("/mnt/up")), /the folder \/mnt does not exist; mount or make it first/);
+      assert.match(await reason(wanting("/srv/file")), /\/srv\/file is there and is no folder/);
+      assert.match(await reason(wanting("/srv/up", 1e12)), /\/srv\/up: .* has \d+ MiB free, minFree asks for so much/);
+    });
+
+    it("that a resource made go when they are empty, and come back when the run fails", async (context) => {
+      const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/used/upload": "", "/srv/empty/x": "" });
+      rmSync(at("/srv/empty/x"));
+      chmodSync(at("/srv/empty"), 0o710);
+      const what = { ...changing(to(A, "old", "new")), removedFolders: ["/srv/empty", "/srv/used"] };
+      const { reason } = await disturb(remote, root, what, /^finish/, "kill -TERM $$; sleep 0.1");
+      assert.match(reason, UNDONE);
+      assert.equal(mode("/srv/empty"), "710");
+      const { result, notes } = await apply(remote, root, what);
+      assert.deepEqual([result, notes], ["ok", ["/srv/used is not empty: left as it is"]]);
+      assert.deepEqual(readdirSync(at("/srv")), ["used"]);
+    });
+  });
+}
