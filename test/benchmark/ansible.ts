@@ -45,7 +45,10 @@ function sessionOf(play: (...options: string[]) => Promise<string>, sockets: str
 }
 
 function inventoryOf(fleet: Fleet, knownHosts: string): object {
-  const hosts = fleet.servers.map(({ name, host }) => [name, { ansible_host: host }]);
+  const hosts = fleet.servers.map(({ name }, i) => [
+    name,
+    { ansible_host: fleet.links[i]!.host, ansible_port: fleet.links[i]!.port },
+  ]);
   const vars = {
     ...WANTED,
     ansible_user: USER,

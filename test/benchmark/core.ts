@@ -8,9 +8,9 @@ import { type Claimant, type Scope, ServerQueue } from "../../provider/converge/
 import { definitions } from "../../provider/resources";
 import { argumentNames, checkArguments, type Definition, WAPTSERVER_INI } from "../../provider/resources/definition";
 import { type Connection, closeAll, open } from "../../provider/ssh/session";
-import type { LabServer } from "../lab/server";
 import type { Contender } from "./contender";
 import { USER } from "./fleet";
+import type { Link } from "./link";
 import { CLIENTS, OPEN_FILES, WANTED } from "./wanted";
 
 const SCOPE: Scope = {
@@ -24,7 +24,7 @@ const SCOPE: Scope = {
 export const core: Contender = {
   name: "its core alone, without the CLI",
   async session(fleet) {
-    const connections = fleet.servers.map(connectionTo);
+    const connections = fleet.servers.map(({ hostKey }, i) => connectionTo(fleet.links[i]!, hostKey));
     const onAll = async (work: (queue: ServerQueue, claimants: readonly Claimant[]) => Promise<void>) => {
       // As a new process would: no connection is open, nothing is known of the servers.
       const each = connections.map((connection) => {
@@ -60,7 +60,13 @@ async function converge(queue: ServerQueue, claimants: readonly Claimant[], unch
   }
 }
 
-const connectionTo = ({ host, hostKey }: LabServer): Connection => ({ host, user: USER, sudo: true, hostKey });
+const connectionTo = ({ host, port }: Link, hostKey: string): Connection => ({
+  host,
+  port,
+  user: USER,
+  sudo: true,
+  hostKey,
+});
 
 /** The five resources of one server, with the arguments that each takes. */
 function claimantsFor(connection: Connection): Claimant[] {

@@ -1,11 +1,13 @@
 /** Untuned lab servers for one contender, and what its runs cost them in logins, commands and bytes. */
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mustRun } from "../lab/host";
 import { type LabServer, startServer } from "../lab/server";
+import { type Link, linkTo } from "./link";
 
 export interface Fleet {
   readonly servers: readonly LabServer[];
+  /** Where each one's sshd is reached. */
+  readonly links: readonly Link[];
   /** Logs in to every one of them as USER. */
   readonly privateKeyFile: string;
   readonly privateKey: string;
@@ -22,25 +24,37 @@ const SETTLING_MILLISECONDS = 2000;
 
 const CITIES = ["paris", "lyon", "nantes", "lille", "rennes", "tours", "brest", "nice"];
 
-/** Boots servers, all with the same key, untuned, with the kernel's queues at a value that nobody wants. */
-export async function startFleet(count: number): Promise<Fleet> {
+/**
+ * Boots servers, all with the same key, untuned, with the kernel's queues at a value that nobody wants.
+ *
+ * @param delay milliseconds that each direction of their links takes.
+ */
+export async function startFleet(count: number, delay = 0): Promise<Fleet> {
   const names = Array.from({ length: count }, (_, i) => CITIES[i] ?? `server-${i}`);
   const started = await Promise.allSettled(names.map((name) => startServer(name)));
   const servers = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  const stop = async () => void (await Promise.all(servers.map((server) => server.stop())));
+  const links: Link[] = [];
+  const stop = async () => {
+    for (const link of links) link.close();
+    await Promise.all(servers.map((server) => server.stop()));
+  };
   try {
     for (const one of started) if (one.status === "rejected") throw one.reason;
     const { privateKeyFile, privateKey } = servers[0]!;
     const publicKey = await mustRun(["ssh-keygen", "-y", "-f", privateKeyFile]);
     await Promise.all(servers.map((server) => prepare(server, publicKey)));
-    const knownHosts = (await Promise.all(servers.map((server) => readFile(server.knownHosts, "utf8")))).join("");
+    for (const { host } of servers) links.push(await linkTo(host, delay));
+    const knownHosts = links.map((link, i) => `${knownAs(link)} ${servers[i]!.hostKey}\n`).join("");
     await sleep(SETTLING_MILLISECONDS);
-    return { servers, privateKeyFile, privateKey, knownHosts, stop };
+    return { servers, links, privateKeyFile, privateKey, knownHosts, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
+
+/** A server's name in known_hosts, where the usual port is not written. */
+const knownAs = ({ host, port }: Link): string => (port === 22 ? host : `[${host}]:${port}`);
 
 async function prepare(server: LabServer, publicKey: string): Promise<void> {
   await asRoot(server, "cat >>/etc/ssh/lab_authorized_keys", publicKey);

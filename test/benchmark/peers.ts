@@ -2,10 +2,11 @@
  * The same job on the same servers by this package and by others, timed:
  *
  *   npx tsx test/benchmark/peers.ts
+ *   npx tsx test/benchmark/peers.ts --delay 25
  *   npx tsx test/benchmark/peers.ts --servers 5 --rounds 1 --only pulumi-wapt,ansible
  *
  * Each contender gets freshly booted servers in every round, and after each step the servers are asked for what they have.
- * Before each step it waits until the machine is idle, for at most --patience seconds (60).
+ * Over a link of --delay milliseconds each way (0). Before each step it waits until the machine is idle, for at most --patience seconds (60).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +24,17 @@ import { CLIENTS } from "./wanted";
 const STEPS = ["apply", "again", "ask"] as const;
 type Step = (typeof STEPS)[number];
 
+interface Options {
+  /** Of servers. */
+  readonly count: number;
+  readonly rounds: number;
+  /** Milliseconds that each direction of a link takes. */
+  readonly delay: number;
+  /** Seconds to wait at most for an idle machine. */
+  readonly patience: number;
+  readonly chosen: readonly Contender[];
+}
+
 interface Sample {
   readonly seconds: number;
   /** Of one server, the mean of all. */
@@ -34,9 +46,9 @@ type Round = Readonly<Record<Step, Sample>>;
 
 const ROOT = join(__dirname, "../..");
 
-async function round(contender: Contender, count: number, patience: number): Promise<Round> {
+async function round(contender: Contender, { count, patience, delay }: Options): Promise<Round> {
   const folder = mkdtempSync(join(tmpdir(), "wapt-peers-"));
-  const fleet = await startFleet(count);
+  const fleet = await startFleet(count, delay);
   try {
     const session = await contender.session(fleet, folder);
     const samples: Partial<Record<Step, Sample>> = {};
@@ -108,30 +120,32 @@ function report(results: ReadonlyMap<Contender, readonly Round[]>): void {
   console.log(wrong.length > 0 ? `\nWrong on the servers\n\n${wrong.join("\n")}` : "\nEvery server had every value.");
 }
 
-async function main(): Promise<void> {
+function optionsGiven(): Options {
   const { values } = parseArgs({
     options: {
       servers: { type: "string", default: "2" },
       rounds: { type: "string", default: "3" },
+      delay: { type: "string", default: "0" },
       patience: { type: "string", default: "60" },
       only: { type: "string", default: Object.keys(contenders).join(",") },
     },
   });
-  const [count, rounds, patience] = [values.servers, values.rounds, values.patience].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  const chosen = chosenContenders(values.only);
+  const [count, rounds, delay, patience] = [values.servers, values.rounds, values.delay, values.patience].map(Number);
+  return { count: count!, rounds: rounds!, delay: delay!, patience: patience!, chosen: chosenContenders(values.only) };
+}
+
+async function main(): Promise<void> {
+  const options = optionsGiven();
+  const { count, rounds, delay, chosen } = options;
   // The CLI runs what is built.
   await mustRun(["npm", "run", "build", "--silent", "--prefix", ROOT]);
-  console.log(`${machine()}\n${count} servers of ${CLIENTS} clients, ${rounds} rounds\n`);
+  console.log(`${machine()}\n${count} servers of ${CLIENTS} clients, ${delay} ms each way, ${rounds} rounds\n`);
   const results = new Map<Contender, Round[]>(chosen.map((contender) => [contender, []]));
   for (let i = 0; i < rounds; i++) {
     // Another one begins each time, so that none has always the same place.
     for (const contender of [...chosen.slice(i % chosen.length), ...chosen.slice(0, i % chosen.length)]) {
       const loadBefore = load();
-      const result = await round(contender, count, patience);
+      const result = await round(contender, options);
       results.get(contender)!.push(result);
       const times = STEPS.map((step) => `${step} ${result[step].seconds.toFixed(2)} s`).join(", ");
       console.log(`round ${i + 1}: ${contender.name}: ${times} (load before ${loadBefore})`);

@@ -32,11 +32,11 @@ export const pulumiWapt: Contender = {
 };
 
 function configOf(fleet: Fleet): Record<string, unknown> {
-  const servers = fleet.servers.map(({ name, host, hostKey }) => ({
+  const servers = fleet.servers.map(({ name, hostKey }, i) => ({
     name,
-    host,
+    host: fleet.links[i]!.host,
     clients: CLIENTS,
-    connection: { user: USER, sudo: true, hostKey },
+    connection: { user: USER, sudo: true, port: fleet.links[i]!.port, hostKey },
     workerRlimitNofile: OPEN_FILES,
     limitNofile: OPEN_FILES,
     nofile: OPEN_FILES,

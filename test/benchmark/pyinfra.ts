@@ -21,7 +21,11 @@ export const pyinfra: Contender = {
       ssh_known_hosts_file: knownHosts,
       ssh_strict_host_key_checking: "yes",
     };
-    await writeFile(inventory, JSON.stringify(Object.fromEntries(fleet.servers.map(({ host }) => [host, data]))));
+    const hosts = fleet.servers.map(({ name }, i) => [
+      name,
+      { ...data, ssh_hostname: fleet.links[i]!.host, ssh_port: fleet.links[i]!.port },
+    ]);
+    await writeFile(inventory, JSON.stringify(Object.fromEntries(hosts)));
     const program = join(await pythonPrograms(), "pyinfra");
     const deploy = async (option: "-y" | "--dry") => {
       const env = { BENCHMARK_INVENTORY: inventory, PYTHONDONTWRITEBYTECODE: "1" };

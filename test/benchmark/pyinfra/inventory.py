@@ -1,4 +1,4 @@
-# The servers and their data, from the file that BENCHMARK_INVENTORY names: {"ADDRESS": {…}, …}.
+# The servers and their data, from the file that BENCHMARK_INVENTORY names: {"NAME": {…}, …}.
 import json
 import os
 
