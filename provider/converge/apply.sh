@@ -122,8 +122,9 @@ write_journal() { # LINES
   if [ -z "$1" ]; then
     rm -f "$state/journal"
   else
-    # By cat, since printf does not say why it can't write.
-    printf '%s\n' "$1" | cat >"$state/journal.new" && sync "$state/journal.new" && mv -f "$state/journal.new" "$state/journal"
+    # By cat, since printf does not say why it can't write. Without the folder a crash undoes the rename.
+    printf '%s\n' "$1" | cat >"$state/journal.new" && sync "$state/journal.new" &&
+      mv -f "$state/journal.new" "$state/journal" && sync "$state"
   fi
 }
 
@@ -139,8 +140,18 @@ journal() { # LINE...
 
 # What is left to do: of an earlier run's all that was not in this one when it went well, else all of it.
 close_journal() {
-  if [ -z "$result" ]; then earlier=$(printf '%s\n' "$earlier" | grep -vxF "$settled"); fi
+  if [ -z "$result" ]; then
+    remove_unrecorded
+    earlier=$(printf '%s\n' "$earlier" | grep -v '^made ' | grep -vxF "$settled")
+  fi
   if [ "$result" != broken ]; then write_journal "$earlier"; fi
+}
+
+# Folders that an earlier run made and then, cut off while it put everything back, did not come to remove.
+remove_unrecorded() {
+  printf '%s\n' "$earlier" | sed -n 's/^made //p' | while IFS= read -r f; do
+    grep -qF "\"folder ${f#"$root"}\"" "$state/record.json" || rmdir "$f"
+  done
 }
 
 pending() { # ACTION...
@@ -275,7 +286,15 @@ folder() { # PATH MODE OWNER
     folders="$folders$(stat -c '%a %u:%g' "$path") $path
 "
     own_folder "$path" "$2" "$3"
-  elif try mkdir -m "$2" "$path"; then
+  else
+    make_folder "$1" "$2" "$3"
+  fi
+}
+
+make_folder() { # PATH MODE OWNER
+  journal "made $path"
+  ok || return 0
+  if try mkdir -m "$2" "$path"; then
     made="$path
 $made"
     own_folder "$path" "$2" "$3"
