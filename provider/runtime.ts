@@ -52,7 +52,8 @@ export function configure(get: (key: string) => string | undefined): void {
 export const check = (type: string, olds: Properties, news: Properties) =>
   provider.check(definitionOf(type), olds, news);
 
-export const diff = (_type: string, _id: string, olds: Properties, news: Properties) => provider.diff(olds, news);
+export const diff = (type: string, _id: string, olds: Properties, news: Properties) =>
+  provider.diff(definitionOf(type), olds, news);
 
 export const create = (type: string, inputs: Properties) => provider.create(definitionOf(type), inputs);
 

@@ -172,7 +172,9 @@ function needsAction(aim: Aim, changed: boolean): boolean {
   return effective === "by running value" ? runsOther : changed || runsOther;
 }
 
-const isRestart = (action: Action): boolean => action.name === "postgresql restart" || action.name === "wapt restart";
+/** Whether an action interrupts a service. */
+export const isRestart = (action: Action): boolean =>
+  action.name === "postgresql restart" || action.name === "wapt restart";
 
 /** What the changes need: now, and by name what is left for later. */
 function actionsOf(

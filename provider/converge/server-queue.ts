@@ -2,9 +2,10 @@
  * What happens to one server within one process: observations are shared, and changes that are asked for at the same
  * time become one transaction, so that they succeed or fail together and each service restarts once.
  */
+import { Activity } from "./activity";
 import { parseObservation, type Server } from "./observation";
 import type { Claim } from "./ownership";
-import { isEmpty, type Plan, planOf, RefusedError } from "./plan";
+import { isEmpty, isRestart, type Plan, planOf, RefusedError } from "./plan";
 import { applyProgram, LOCK_SECONDS, type Outcome, observeProgram, parseOutcome } from "./transaction";
 
 /** Runs a shell program on the server as root; the ssh room's Host is one. */
@@ -53,12 +54,18 @@ interface Job {
   readonly since: number;
   readonly scope: Scope;
   readonly claimant: Claimant;
+  /** Whether more changes of this server are to come. */
+  moreToCome(): boolean;
   resolve(settled: Settled): void;
   reject(error: unknown): void;
 }
 
 /** The engine sends a stack's changes within milliseconds of each other: this long after the last one they start. */
 const GATHER_MILLISECONDS = 150;
+
+/** A process that was at nothing for so long gets no further change before one is made: first one that restarts nothing. */
+const STALL_MILLISECONDS = 500;
+const LONG_STALL_MILLISECONDS = 1500;
 
 /** A change that waits for another resource's waits this long: Pulumi may have too few hands to send both at once. */
 const PATIENCE_MILLISECONDS = 15_000;
@@ -78,6 +85,8 @@ export class ServerQueue {
     private readonly remote: () => Promise<Remote>,
     /** Who others are told holds the server's lock. */
     private readonly holder: string,
+    /** Of the whole process. */
+    private readonly activity: Activity = new Activity(),
   ) {}
 
   /** The server's state, in one round trip that all who ask at the same time share. */
@@ -94,13 +103,15 @@ export class ServerQueue {
   }
 
   /**
-   * Gives the claim what it wants, in one transaction with those made at the same time.
+   * Gives the claim what it wants, in one transaction with those made at the same time. While `moreToCome` says so it
+   * waits for them; when none come any more, first those changes are made that restart nothing.
    *
    * @throws RefusedError or FormatError before anything is touched, ConvergeError when the transaction failed.
    */
-  converge(scope: Scope, claimant: Claimant): Promise<Settled> {
+  converge(scope: Scope, claimant: Claimant, moreToCome: () => boolean = () => false): Promise<Settled> {
     return new Promise((resolve, reject) => {
-      this.jobs.push({ since: Date.now(), scope, claimant, resolve, reject });
+      this.activity.touch();
+      this.jobs.push({ since: Date.now(), scope, claimant, moreToCome, resolve, reject });
       this.schedule();
     });
   }
@@ -120,20 +131,50 @@ export class ServerQueue {
   }
 
   private start(): void {
+    const inParts = this.jobs.some((job) => job.moreToCome());
+    const { idle } = this.activity;
+    if (inParts && idle < STALL_MILLISECONDS) {
+      this.schedule();
+      return;
+    }
     const jobs = this.jobs;
     this.jobs = [];
-    this.running = this.running.then(async () => {
-      try {
-        const settled = await this.transact(union(jobs.map((job) => job.scope)), jobs);
-        for (const job of jobs) job.resolve(settled);
-      } catch (error) {
-        const patient = error instanceof RefusedError && error.mayPass;
-        const waiting = jobs.filter((job) => patient && Date.now() - job.since < PATIENCE_MILLISECONDS);
-        for (const job of jobs) if (!waiting.includes(job)) job.reject(error);
-        this.jobs.unshift(...waiting);
-        if (waiting.length > 0) this.schedule();
-      }
-    });
+    this.running = this.running.then(() => (inParts ? this.changePart(jobs, idle) : this.change(jobs)));
+  }
+
+  private async changePart(jobs: readonly Job[], idle: number): Promise<void> {
+    const free = await this.withoutRestart(jobs);
+    const now = free.length === 0 && idle >= LONG_STALL_MILLISECONDS ? jobs : free;
+    this.putBack(jobs.filter((job) => !now.includes(job)));
+    if (now.length > 0) await this.change(now);
+  }
+
+  private async change(jobs: readonly Job[]): Promise<void> {
+    try {
+      const scope = union(jobs.map((job) => job.scope));
+      const settled = await this.activity.during(() => this.transact(scope, jobs));
+      for (const job of jobs) job.resolve(settled);
+    } catch (error) {
+      const patient = error instanceof RefusedError && error.mayPass;
+      const waiting = jobs.filter((job) => patient && Date.now() - job.since < PATIENCE_MILLISECONDS);
+      for (const job of jobs) if (!waiting.includes(job)) job.reject(error);
+      this.putBack(waiting);
+    }
+  }
+
+  private putBack(jobs: readonly Job[]): void {
+    this.jobs.unshift(...jobs);
+    if (jobs.length > 0) this.schedule();
+  }
+
+  private async withoutRestart(jobs: readonly Job[]): Promise<readonly Job[]> {
+    try {
+      const server = await this.observe(union(jobs.map((job) => job.scope)));
+      return jobs.filter((job) => restartsNothing(server, job.claimant(server)));
+    } catch {
+      // What is wrong is said of all of them together.
+      return jobs;
+    }
   }
 
   private async transact(scope: Scope, jobs: readonly Job[]): Promise<Settled> {
@@ -175,6 +216,15 @@ export class ServerQueue {
     const { stdout, stderr, code } = await remote.run(observeProgram(scope), { timeoutSeconds: 120 });
     if (code !== 0) throw new Error(`${remote.key}: observing the server failed with status ${code}: ${stderr.trim()}`);
     return parseObservation(stdout.toString("latin1"), scope.root);
+  }
+}
+
+function restartsNothing(server: Server, claim: Claim): boolean {
+  try {
+    return !planOf(server, [claim]).actions.some(isRestart);
+  } catch (error) {
+    if (error instanceof RefusedError && error.mayPass) return false;
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@
  * engine: arguments → settings → plan → transaction → outputs.
  */
 import { randomBytes } from "node:crypto";
+import { Activity } from "../converge/activity";
 import type { Server } from "../converge/observation";
 import type { Claim } from "../converge/ownership";
 import { folderStands, foreseen, RefusedError } from "../converge/plan";
@@ -22,6 +23,7 @@ import {
   storedIn,
   typed,
 } from "./inputs";
+import { Outstanding } from "./outstanding";
 import { UNKNOWN } from "./unknown";
 
 export interface Failure {
@@ -44,6 +46,8 @@ export class Provider {
   /** How each queue's server was last to be reached: a program's new credentials, not those that a refresh used. */
   private readonly connections = new Map<string, Connection>();
   private readonly said = new Set<string>();
+  private readonly activity = new Activity();
+  private readonly outstanding = new Outstanding();
 
   constructor(private readonly surroundings: Surroundings) {}
 
@@ -53,7 +57,7 @@ export class Provider {
     olds: Properties,
     news: Properties,
   ): Promise<{ inputs: Properties; failures: Failure[] }> {
-    const { inputs, failures } = await this.checkAll(definition, olds, news);
+    const { inputs, failures } = await this.activity.during(() => this.checkAll(definition, olds, news));
     // With a property's name Pulumi prints its value too, and a connection's may hold secrets.
     const silent = ({ property, reason }: Failure) => ({
       property: /^connection\b/.test(property) ? "" : property,
@@ -90,6 +94,7 @@ export class Provider {
       const owner = ownerOf(stored, definition, "");
       const failures = foreseen(server, { owner, target, mode: "apply" });
       for (const warning of target.warnings ?? []) this.say(args, warning);
+      if (isNew) this.outstanding.expect(serverKey(args), definition.type);
       return { inputs: isNew ? { ...inputs, ...beforeOf(target, server) } : inputs, failures };
     } catch (error) {
       return { inputs, failures: [{ property: "connection", reason: messageOf(error) }] };
@@ -97,8 +102,10 @@ export class Provider {
   }
 
   /** No server is asked: what it says is in the old properties since the refresh. */
-  diff(olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+  diff(definition: Definition, olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
     const names = differing(olds, news);
+    if (names.length > 0) this.outstanding.expect(serverKey(news), definition.type);
+    else this.outstanding.settle(serverKey(news), definition.type);
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
     return { changes: names.length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
   }
@@ -125,6 +132,7 @@ export class Provider {
       const server = await this.observe(definition, args, stored.stack);
       const target = definition.target(settings, server, args);
       if (target.places.length === 0) throw new RefusedError(target.problems ?? []);
+      this.outstanding.expect(serverKey(args), definition.type);
       const found = { ...props, settings: observedSettings(target), pending: pendingOf(target, server) };
       const inputs = defined({ ...found, pending: found.pending.length > 0 ? found.pending : undefined });
       return { id, props: { ...inputs }, inputs };
@@ -147,7 +155,7 @@ export class Provider {
     };
     try {
       const { queue, scope } = await this.queue(definition, args, stored.stack);
-      const { notes } = await queue.converge(scope, claimant);
+      const { notes } = await queue.converge(scope, claimant, this.moreToCome(definition, args));
       for (const note of notes) this.say(args, note);
     } catch (error) {
       const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat with --run-program`;
@@ -166,7 +174,7 @@ export class Provider {
       mayRestart: args.restart !== "never",
     });
     try {
-      const { before, notes } = await queue.converge(scope, claimant);
+      const { before, notes } = await queue.converge(scope, claimant, this.moreToCome(definition, args));
       for (const note of [...notes, ...(claimant(before).target.warnings ?? [])]) this.say(args, note);
       const first = stored.before ? {} : beforeOf(claimant(before).target, before);
       return { ...defined(inputs), ...first, settings };
@@ -176,6 +184,12 @@ export class Provider {
         throw new InitFailedError(id, inputs, messageOf(error));
       throw error;
     }
+  }
+
+  /** Takes a change as come, and tells from then on whether others of its server are outstanding. */
+  private moreToCome(definition: Definition, args: Arguments): () => boolean {
+    this.outstanding.settle(serverKey(args), definition.type);
+    return () => this.outstanding.has(serverKey(args), definition.restartsWith ?? []);
   }
 
   private async observe(definition: Definition, args: Arguments, stack: string): Promise<Server> {
@@ -201,7 +215,7 @@ export class Provider {
     this.keys.set(connectionKey(args), key);
     this.connections.set(key, connection);
     const latest = () => this.surroundings.connect(this.connections.get(key)!);
-    const queue = this.queues.get(key) ?? new ServerQueue(latest, `the stack ${stack}`);
+    const queue = this.queues.get(key) ?? new ServerQueue(latest, `the stack ${stack}`, this.activity);
     this.queues.set(key, queue);
     return { queue, scope };
   }
@@ -223,6 +237,11 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const connectionKey = (args: Arguments): string => JSON.stringify([args.connection, args.root]);
 
+/** A server as the arguments name it, however it is reached. */
+const serverKey = (args: Properties): string => `${hostOf(args)} ${args.root ?? "/"}`;
+
+const hostOf = (args: Properties): string | undefined => (args.connection as Connection | undefined)?.host;
+
 function ownerOf(stored: Stored, definition: Definition, id: string) {
   return { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
 }
@@ -242,8 +261,7 @@ const defined = (bag: object): Properties =>
 
 /** A server of another name, or another root: another resource. */
 function elsewhere(olds: Properties, news: Properties): string[] {
-  const host = (bag: Properties) => (bag.connection as Connection | undefined)?.host;
-  const moved = news.connection !== UNKNOWN && host(news) !== UNKNOWN && host(olds) !== host(news);
+  const moved = news.connection !== UNKNOWN && hostOf(news) !== UNKNOWN && hostOf(olds) !== hostOf(news);
   return [...(moved ? ["connection"] : []), ...((olds.root ?? "/") !== (news.root ?? "/") ? ["root"] : [])];
 }
 

@@ -22,7 +22,7 @@ export class WaptServer extends pulumi.ComponentResource {
     const parent = { parent: this };
     const wanted = (type: NonNullable<WaptServerArgs["omit"]>[number]) => !args.omit?.includes(type);
     // Nothing here depends on anything else here: so Pulumi asks for all at the same time, and they become one
-    // transaction. The folder comes first, so that the observation that the others share knows it.
+    // transaction.
     const { path, minFree } = args.uploads ?? {};
     const parts = [
       path !== undefined &&

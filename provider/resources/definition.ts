@@ -67,6 +67,8 @@ export interface Definition<Shape extends z.ZodRawShape = z.ZodRawShape> {
   readonly arguments?: Shape;
   /** False for a resource that does not depend on the number of clients; then `clients` may be left out. */
   readonly sized?: boolean;
+  /** The types whose changes restart what this one's restart too: better made together. */
+  readonly restartsWith?: readonly string[];
   settings(sizes: Sizes, args: z.infer<z.ZodObject<Shape>>): Settings;
   /** Folders to observe. */
   folders?(args: z.infer<z.ZodObject<Shape>>): readonly string[];

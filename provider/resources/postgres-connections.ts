@@ -13,6 +13,7 @@ import { iniTree, waptDatabase, waptRestart } from "./wapt-server";
 export const postgresConnections = defineResource({
   type: "PostgresConnections",
   overrides: ["maxConnections"],
+  restartsWith: ["WaptServerIni"],
   settings: (sizes) => ({ max_connections: sizes.maxConnections }),
   target(settings, server, args) {
     const found = findCluster(server, args);

@@ -11,6 +11,7 @@ import { iniTree, isLocal, waptDatabase, waptRestart } from "./wapt-server";
 export const waptServerIni = defineResource({
   type: "WaptServerIni",
   overrides: ["maxConnections", "dbMaxConnections", "maxClients"],
+  restartsWith: ["PostgresConnections"],
   settings: (sizes) => ({ db_max_connections: sizes.dbMaxConnections, max_clients: sizes.maxClients }),
   target(settings, server, args) {
     const tree = iniTree(server, args.waptserverIni);
@@ -44,7 +45,8 @@ export const waptServerIni = defineResource({
         if (pool <= most - reserved) return [];
         const reason =
           `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${reserved} reserved. ` +
-          `Raise max_connections first (PostgresConnections), or use WaptServer, which does both together`;
+          `Raise max_connections first (PostgresConnections), or use WaptServer, which does both together where Pulumi may ` +
+          `send both at a time: repeat it with --parallel 5 for each server`;
         return [{ property: "dbMaxConnections", reason }];
       },
     };

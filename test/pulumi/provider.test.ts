@@ -26,7 +26,7 @@ class Engine {
     const news = { __provider: "p", stack: "org/wapt/paris", name: this.name, settings: undefined, ...args };
     const checked = await this.provider.check(definition(this.type), this.inputs, news);
     assert.deepEqual(checked.failures, []);
-    const diff = this.id ? this.provider.diff(this.outputs, checked.inputs) : undefined;
+    const diff = this.id ? this.provider.diff(definition(this.type), this.outputs, checked.inputs) : undefined;
     return { inputs: checked.inputs, unchanged: diff?.changes === false, replaces: diff?.replaces ?? [] };
   }
 
@@ -277,15 +277,24 @@ describe("diff", () => {
 
   it("replaces a resource whose host or root is another", () => {
     const olds = { connection: { host: "a" }, settings: {} };
-    assert.deepEqual(provider.diff(olds, { connection: { host: "b" }, settings: {} }).replaces, ["connection"]);
-    assert.deepEqual(provider.diff(olds, { ...olds, root: "/mnt/image" }).replaces, ["root"]);
-    assert.deepEqual(provider.diff(olds, { ...olds, connection: { host: "a", user: "admin" } }).replaces, []);
+    assert.deepEqual(
+      provider.diff(definition("NginxTuning"), olds, { connection: { host: "b" }, settings: {} }).replaces,
+      ["connection"],
+    );
+    assert.deepEqual(provider.diff(definition("NginxTuning"), olds, { ...olds, root: "/mnt/image" }).replaces, [
+      "root",
+    ]);
+    assert.deepEqual(
+      provider.diff(definition("NginxTuning"), olds, { ...olds, connection: { host: "a", user: "admin" } }).replaces,
+      [],
+    );
   });
 
   it("sees what a server still runs with an old value", () => {
     const olds = { connection: { host: "a" }, settings: { max_connections: 625 }, pending: ["postgresql restart"] };
     assert.equal(
-      provider.diff(olds, { connection: { host: "a" }, settings: { max_connections: 625 } }).changes,
+      provider.diff(definition("NginxTuning"), olds, { connection: { host: "a" }, settings: { max_connections: 625 } })
+        .changes,
       undefined,
     );
   });

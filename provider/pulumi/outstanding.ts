@@ -1,0 +1,30 @@
+/**
+ * What the engine has still to ask for, server by server. It sends no more changes at a time than `--parallel` says, by
+ * default four a processor: those of one server may come in parts, of which the first must not restart what the next
+ * one restarts again.
+ */
+export class Outstanding {
+  /** By server, then by the resource's type, whether its change is still to come. */
+  private readonly servers = new Map<string, Map<string, boolean>>();
+
+  /** A resource that exists, or whose change was checked. */
+  expect(server: string, type: string): void {
+    this.note(server, type, true);
+  }
+
+  /** One whose change has come, or that has none. */
+  settle(server: string, type: string): void {
+    this.note(server, type, false);
+  }
+
+  /** Whether more is to come, or one of these types was not seen at all yet. */
+  has(server: string, types: readonly string[]): boolean {
+    const seen = this.servers.get(server) ?? new Map<string, boolean>();
+    return [...seen.values()].includes(true) || types.some((type) => !seen.has(type));
+  }
+
+  private note(server: string, type: string, isDue: boolean): void {
+    const seen = this.servers.get(server) ?? new Map<string, boolean>();
+    this.servers.set(server, seen.set(type, isDue));
+  }
+}
