@@ -18,7 +18,9 @@ export const pulumiWapt: Contender = {
       env: { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey },
     });
     await stack.init();
-    const up = async () => succeeded(await stack.pulumi("up", "--yes", "--skip-preview"));
+    // As many changes at a time as there are; the others have as many connections as there are servers.
+    const parallel = ["--parallel", String(5 * fleet.servers.length)];
+    const up = async () => succeeded(await stack.pulumi("up", "--yes", "--skip-preview", ...parallel));
     return {
       apply: async () => void (await up()),
       async again() {

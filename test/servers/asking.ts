@@ -57,6 +57,15 @@ export async function lifetimes(server: LabServer): Promise<Record<string, strin
   };
 }
 
+/** How many connections of its pool waptserver really got from PostgreSQL; it lets them go again. */
+export async function heldPool(server: LabServer): Promise<number> {
+  const answer = await fetch(`http://${server.host}/pool?hold=1`);
+  const { pool } = (await answer.json()) as { pool: { held: number; error: string | null } };
+  assert.equal(pool.error, null);
+  await fetch(`http://${server.host}/pool?hold=0`);
+  return pool.held;
+}
+
 /** Hash, mode and owner of every configuration file. */
 export async function files(server: LabServer): Promise<Record<string, string>> {
   const listed = await say(

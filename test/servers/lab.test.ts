@@ -222,24 +222,6 @@ describe("a lab server with a kernel of its own", { skip }, () => {
   });
 });
 
-describe("other releases of Debian", { skip }, () => {
-  for (const [suite, postgresql] of [
-    ["bullseye", "13"],
-    ["trixie", "17"],
-  ] as const) {
-    test(`${suite} comes with PostgreSQL ${postgresql}`, async () => {
-      const server = await startServer("metz", { suite });
-      try {
-        assert.equal((await pool(server, 1)).pool.held, 90);
-        assert.ok((await say(server, "pg_lsclusters --no-header")).startsWith(`${postgresql} `));
-        assert.ok((await say(server, "cat /etc/os-release")).includes(suite));
-      } finally {
-        await server.stop();
-      }
-    });
-  }
-});
-
 /** Runs a command that must succeed, and returns what it said without the last newline. */
 async function say(server: LabServer, command: string): Promise<string> {
   const { stdout, stderr, code } = await server.exec(command);

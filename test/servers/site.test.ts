@@ -8,7 +8,7 @@ import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { copiedServer } from "../../examples/demo/server";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { differingLines, files, inForce, lifetimes, say } from "./asking";
+import { differingLines, files, heldPool, inForce, lifetimes, say } from "./asking";
 
 /** These servers share this machine's hard limit of open files. */
 const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };
@@ -104,9 +104,7 @@ describe("one site", { skip: skipWithoutLab() }, () => {
   });
 
   test("the pool of 615 connections is really there", async () => {
-    const answer = await fetch(`http://${server.host}/pool?hold=1`);
-    assert.equal(answer.status, 200, await answer.text());
-    await fetch(`http://${server.host}/pool?hold=0`);
+    assert.equal(await heldPool(server), 615);
   });
 
   test("a second preview and up have nothing to do, and restart nothing", async () => {
