@@ -6,9 +6,9 @@ export interface OpenFiles {
   readonly hard: number | "infinity";
 }
 
-/** Decimal, 0x, 0b, 0o or 0 for octal, as systemd 252 takes it: a sign stands before 0x, and behind 0b and 0o. */
+/** Decimal, 0x, 0b, 0o or 0 for octal, as systemd 252 takes it: a sign stands before 0x, and behind 0b and 0o, with blanks. */
 const NUMBER = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
-const PREFIXED = /^(0[bB](?=[+-]?[01]+$)|0[oO])([+-]?)([0-7]+)$/;
+const PREFIXED = /^(0[bB](?=[ \t\r\v\f]*[+-]?[01]+$)|0[oO])([ \t\r\v\f]*)([+-]?)([0-7]+)$/;
 
 /** RLIM_INFINITY. */
 const INFINITY = 2n ** 64n - 1n;
@@ -46,12 +46,15 @@ function limit(word: string): bigint | undefined {
   if (word === "infinity") return INFINITY;
   const digits = word.replace(/^[ \t]+/, "");
   const [, sign = "", plain = ""] = NUMBER.exec(digits) ?? [];
-  const [, prefix = "", prefixedSign = "", prefixed = ""] = PREFIXED.exec(digits) ?? [];
+  const [, prefix = "", blanks = "", prefixedSign = "", prefixed = ""] = PREFIXED.exec(digits) ?? [];
   const text = plain.replace(/^0(?=[0-7])/, "0o") || prefix + prefixed;
   if (text === "") return undefined;
+  const isNegative = (sign || prefixedSign) === "-";
   const number = BigInt(text);
-  const isBelowZero = (sign || prefixedSign) === "-" && number > 0n;
-  return isBelowZero || number >= INFINITY ? undefined : number;
+  if (number >= INFINITY || (isNegative && blanks === "" && number > 0n)) return undefined;
+  // Behind blanks systemd does not see the sign, and C's strtoull wraps around.
+  const wrapped = BigInt.asUintN(64, isNegative ? -number : number);
+  return wrapped >= INFINITY ? undefined : wrapped;
 }
 
 function shown(limit: bigint): number | "infinity" {

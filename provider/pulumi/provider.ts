@@ -6,9 +6,8 @@ import { randomBytes } from "node:crypto";
 import { Activity } from "../converge/activity";
 import type { Server } from "../converge/observation";
 import type { Claim } from "../converge/ownership";
-import { folderStands, foreseen, RefusedError } from "../converge/plan";
+import { foreseen, RefusedError } from "../converge/plan";
 import { ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
-import { fileValue, standing, type Target } from "../converge/target";
 import type { Arguments, Definition, Settings } from "../resources/definition";
 import { WAPTSERVER_INI } from "../resources/definition";
 import type { Connection } from "../ssh/connection";
@@ -21,8 +20,8 @@ import {
   type Stored,
   storedArguments,
   storedIn,
-  typed,
 } from "./inputs";
+import { beforeOf, observedSettings, pendingOf } from "./observed";
 import { Outstanding } from "./outstanding";
 import { UNKNOWN } from "./unknown";
 
@@ -263,41 +262,4 @@ const defined = (bag: object): Properties =>
 function elsewhere(olds: Properties, news: Properties): string[] {
   const moved = news.connection !== UNKNOWN && hostOf(news) !== UNKNOWN && hostOf(olds) !== hostOf(news);
   return [...(moved ? ["connection"] : []), ...((olds.root ?? "/") !== (news.root ?? "/") ? ["root"] : [])];
-}
-
-/** What stood there first: as the record remembers it, else as it stands. */
-function beforeOf(target: Target, server: Server): { before: Settings; unset: string[] } {
-  const before: Record<string, number | string> = {};
-  const unset: string[] = [];
-  for (const place of target.places) {
-    const entry = server.record[place.id];
-    const file = entry ? entry.before : fileValue(place);
-    const value = file ?? (entry ? entry.running : place.running);
-    if (file === null) unset.push(place.id);
-    if (value !== undefined) before[place.id] = typed(value);
-  }
-  return { before, unset };
-}
-
-/** Each setting's value on the server: the first one that differs where several places hold it; none where one has none. */
-function observedSettings(target: Target): Settings {
-  const values: Record<string, number | string> = {};
-  const missing = new Set<string>();
-  for (const place of target.places) {
-    const value = standing(place);
-    if (value === undefined) missing.add(place.setting);
-    else if (values[place.setting] === undefined || value !== place.value) values[place.setting] = typed(value);
-  }
-  return Object.fromEntries(Object.entries(values).filter(([setting]) => !missing.has(setting)));
-}
-
-function pendingOf(target: Target, server: Server): string[] {
-  const pending = new Set((target.needs ?? []).map((need) => need.what));
-  if (target.folder && !folderStands(server, target.folder)) {
-    pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
-  }
-  const names = target.places.flatMap((place) => place.actions(place.value).map((action) => action.name));
-  for (const name of server.pending) if ((names as string[]).includes(name)) pending.add(name);
-  if (names.includes("wapt restart")) for (const unit of server.stopped) pending.add(`start ${unit}`);
-  return [...pending];
 }

@@ -84,6 +84,8 @@ test("limitNofile", () => {
   assert.deepEqual(limitNofile("1024:524288"), { soft: 1024, hard: 524288 });
   assert.deepEqual(limitNofile("infinity"), { soft: "infinity", hard: "infinity" });
   assert.deepEqual(limitNofile("0x10:infinity"), { soft: 16, hard: "infinity" });
+  assert.deepEqual(limitNofile("0O 12"), { soft: 10, hard: 10 });
+  assert.deepEqual(limitNofile("0b +11"), { soft: 3, hard: 3 });
   for (const ignored of [
     "",
     "32K",
@@ -95,6 +97,8 @@ test("limitNofile", () => {
     "infinity:5",
     "5:6:7",
     "08",
+    "0o-1",
+    "0x 1",
     "five",
     "18446744073709551615",
   ]) {
