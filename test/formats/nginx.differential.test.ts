@@ -126,7 +126,8 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       if (!ours) continue;
       assert.deepEqual(
         ours.map((path) => path.slice(FOLDER.length + 1)),
-        verdict.files.map((path) => posix.normalize(path)),
+        // nginx shows a file once for each spelling of its path.
+        [...new Set(verdict.files.map((path) => posix.normalize(path)))],
         shown(tree, verdict),
       );
       if (ours.length > 1) compared++;

@@ -45,7 +45,6 @@ describe("two servers, with three changes at a time", { skip: skipWithoutLab() }
 
   for (const [what, clients, pool] of [
     ["a first up", 2500, 615],
-    ["raising", 3000, 740],
     ["lowering", 1000, 240],
   ] as const) {
     test(`${what}: WAPT restarts once on each`, async () => {
@@ -58,8 +57,11 @@ describe("two servers, with three changes at a time", { skip: skipWithoutLab() }
         before.map((count) => count + 1),
       );
       for (const server of servers) assert.equal((await inForce(server)).waptserver.db_max_connections, pool);
-      const again = await stack.pulumi("preview", "--expect-no-changes");
-      assert.equal(again.code, 0, again.output);
     });
   }
+
+  test("then there is nothing to do", async () => {
+    const { code, output } = await stack.pulumi("preview", "--expect-no-changes");
+    assert.equal(code, 0, output);
+  });
 });
