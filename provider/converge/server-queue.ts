@@ -50,12 +50,21 @@ export class ConvergeError extends Error {
   }
 }
 
+/** What is still to come beside a change. */
+export interface Company {
+  /** Any other change of its server. */
+  isDue(): boolean;
+  /** One that restarts what this one restarts, too. */
+  isPartnerDue(): boolean;
+}
+
+const ALONE: Company = { isDue: () => false, isPartnerDue: () => false };
+
 interface Job {
   readonly since: number;
   readonly scope: Scope;
   readonly claimant: Claimant;
-  /** Whether more changes of this server are to come. */
-  moreToCome(): boolean;
+  readonly company: Company;
   resolve(settled: Settled): void;
   reject(error: unknown): void;
 }
@@ -63,9 +72,12 @@ interface Job {
 /** The engine sends a stack's changes within milliseconds of each other: this long after the last one they start. */
 const GATHER_MILLISECONDS = 150;
 
-/** A process that was at nothing for so long gets no further change before one is made: first one that restarts nothing. */
+/**
+ * A process that was at nothing for so long gets no further change before one is made: first what restarts nothing, and
+ * what has its partners; after the long one, anything.
+ */
 const STALL_MILLISECONDS = 500;
-const LONG_STALL_MILLISECONDS = 1500;
+const LONG_STALL_MILLISECONDS = 2000;
 
 /** A change that waits for another resource's waits this long: Pulumi may have too few hands to send both at once. */
 const PATIENCE_MILLISECONDS = 15_000;
@@ -103,15 +115,15 @@ export class ServerQueue {
   }
 
   /**
-   * Gives the claim what it wants, in one transaction with those made at the same time. While `moreToCome` says so it
-   * waits for them; when none come any more, first those changes are made that restart nothing.
+   * Gives the claim what it wants, in one transaction with those made at the same time. It waits for the company that is
+   * due; when none comes any more, first those changes are made of which no service restarts twice.
    *
    * @throws RefusedError or FormatError before anything is touched, ConvergeError when the transaction failed.
    */
-  converge(scope: Scope, claimant: Claimant, moreToCome: () => boolean = () => false): Promise<Settled> {
+  converge(scope: Scope, claimant: Claimant, company: Company = ALONE): Promise<Settled> {
     return new Promise((resolve, reject) => {
       this.activity.touch();
-      this.jobs.push({ since: Date.now(), scope, claimant, moreToCome, resolve, reject });
+      this.jobs.push({ since: Date.now(), scope, claimant, company, resolve, reject });
       this.schedule();
     });
   }
@@ -131,7 +143,7 @@ export class ServerQueue {
   }
 
   private start(): void {
-    const inParts = this.jobs.some((job) => job.moreToCome());
+    const inParts = this.jobs.some((job) => job.company.isDue());
     const { idle } = this.activity;
     if (inParts && idle < STALL_MILLISECONDS) {
       this.schedule();
@@ -139,7 +151,11 @@ export class ServerQueue {
     }
     const jobs = this.jobs;
     this.jobs = [];
-    this.running = this.running.then(() => (inParts ? this.changePart(jobs, idle) : this.change(jobs)));
+    const isPartnerDue = jobs.some((job) => job.company.isPartnerDue());
+    const change = () => (inParts && isPartnerDue ? this.changePart(jobs, idle) : this.change(jobs));
+    // At last one server goes on as it is; that it does so holds the others back, since it frees hands.
+    const isLast = idle >= LONG_STALL_MILLISECONDS;
+    this.running = this.running.then(() => (isLast ? this.activity.during(change) : change()));
   }
 
   private async changePart(jobs: readonly Job[], idle: number): Promise<void> {

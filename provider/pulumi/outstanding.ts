@@ -17,10 +17,14 @@ export class Outstanding {
     this.note(server, type, false);
   }
 
-  /** Whether more is to come, or one of these types was not seen at all yet. */
-  has(server: string, types: readonly string[]): boolean {
-    const seen = this.servers.get(server) ?? new Map<string, boolean>();
-    return [...seen.values()].includes(true) || types.some((type) => !seen.has(type));
+  /** Whether any change of the server is to come. */
+  has(server: string): boolean {
+    return [...(this.servers.get(server)?.values() ?? [])].includes(true);
+  }
+
+  /** Whether one of these types is to come, or was not seen at all yet. */
+  hasOf(server: string, types: readonly string[]): boolean {
+    return types.some((type) => this.servers.get(server)?.get(type) !== false);
   }
 
   private note(server: string, type: string, isDue: boolean): void {

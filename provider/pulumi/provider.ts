@@ -7,7 +7,7 @@ import { Activity } from "../converge/activity";
 import type { Server } from "../converge/observation";
 import type { Claim } from "../converge/ownership";
 import { foreseen, RefusedError } from "../converge/plan";
-import { ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
+import { type Company, ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
 import type { Arguments, Definition, Settings } from "../resources/definition";
 import { WAPTSERVER_INI } from "../resources/definition";
 import type { Connection } from "../ssh/connection";
@@ -154,7 +154,7 @@ export class Provider {
     };
     try {
       const { queue, scope } = await this.queue(definition, args, stored.stack);
-      const { notes } = await queue.converge(scope, claimant, this.moreToCome(definition, args));
+      const { notes } = await queue.converge(scope, claimant, this.companyOf(definition, args));
       for (const note of notes) this.say(args, note);
     } catch (error) {
       const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat with --run-program`;
@@ -173,7 +173,7 @@ export class Provider {
       mayRestart: args.restart !== "never",
     });
     try {
-      const { before, notes } = await queue.converge(scope, claimant, this.moreToCome(definition, args));
+      const { before, notes } = await queue.converge(scope, claimant, this.companyOf(definition, args));
       for (const note of [...notes, ...(claimant(before).target.warnings ?? [])]) this.say(args, note);
       const first = stored.before ? {} : beforeOf(claimant(before).target, before);
       return { ...defined(inputs), ...first, settings };
@@ -185,10 +185,12 @@ export class Provider {
     }
   }
 
-  /** Takes a change as come, and tells from then on whether others of its server are outstanding. */
-  private moreToCome(definition: Definition, args: Arguments): () => boolean {
-    this.outstanding.settle(serverKey(args), definition.type);
-    return () => this.outstanding.has(serverKey(args), definition.restartsWith ?? []);
+  /** Takes a change as come, and tells from then on what is due beside it. */
+  private companyOf(definition: Definition, args: Arguments): Company {
+    const [server, partners] = [serverKey(args), definition.restartsWith ?? []];
+    this.outstanding.settle(server, definition.type);
+    const isPartnerDue = () => this.outstanding.hasOf(server, partners);
+    return { isDue: () => isPartnerDue() || this.outstanding.has(server), isPartnerDue };
   }
 
   private async observe(definition: Definition, args: Arguments, stack: string): Promise<Server> {
