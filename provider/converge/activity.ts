@@ -3,13 +3,15 @@ export class Activity {
   private busy = 0;
   private last = Date.now();
 
+  /** Work that fails leads to nothing further: when it ends it is as if it had not been. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.busy++;
     try {
-      return await work();
+      const result = await work();
+      this.touch();
+      return result;
     } finally {
       this.busy--;
-      this.touch();
     }
   }
 

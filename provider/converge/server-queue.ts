@@ -151,18 +151,15 @@ export class ServerQueue {
     }
     const jobs = this.jobs;
     this.jobs = [];
-    const isPartnerDue = jobs.some((job) => job.company.isPartnerDue());
-    const change = () => (inParts && isPartnerDue ? this.changePart(jobs, idle) : this.change(jobs));
-    // At last one server goes on as it is; that it does so holds the others back, since it frees hands.
-    const isLast = idle >= LONG_STALL_MILLISECONDS;
-    this.running = this.running.then(() => (isLast ? this.activity.during(change) : change()));
+    // At last one server goes on as it is. While it does so the others wait, since it frees hands.
+    const isPart = idle < LONG_STALL_MILLISECONDS && jobs.some((job) => job.company.isPartnerDue());
+    this.running = this.running.then(() => (isPart ? this.changePart(jobs) : this.change(jobs)));
   }
 
-  private async changePart(jobs: readonly Job[], idle: number): Promise<void> {
+  private async changePart(jobs: readonly Job[]): Promise<void> {
     const free = await this.withoutRestart(jobs);
-    const now = free.length === 0 && idle >= LONG_STALL_MILLISECONDS ? jobs : free;
-    this.putBack(jobs.filter((job) => !now.includes(job)));
-    if (now.length > 0) await this.change(now);
+    this.putBack(jobs.filter((job) => !free.includes(job)));
+    if (free.length > 0) await this.change(free);
   }
 
   private async change(jobs: readonly Job[]): Promise<void> {
