@@ -77,8 +77,8 @@ describe("a transaction that is cut off", () => {
       const [final, commands] = [snapshot(whole), readFileSync(count, "latin1").length];
       const now = settled(whole);
       assert.ok(commands > 40, `only ${commands} commands`);
-      // A file takes about ten: every eleventh meets each kind of command.
-      for (let nth = 1; nth <= commands; nth += 11) {
+      // A file takes about ten: every seventh meets each kind of command.
+      for (let nth = 1; nth <= commands; nth += 7) {
         const root = await prepared();
         const { code } = await remote.run(await program(root, nth));
         assert.notEqual(code, 0);
