@@ -9,8 +9,14 @@ export type {
   UploadsArgs,
   WaptServerArgs,
   WaptServerIniArgs,
-} from "./pulumi/arguments";
-export { KernelLimits, NginxTuning, PostgresConnections, ProxyTempPath, WaptServerIni } from "./pulumi/resources";
-export { WaptServer } from "./pulumi/wapt-server";
+} from "./pulumi/program/arguments";
+export {
+  KernelLimits,
+  NginxTuning,
+  PostgresConnections,
+  ProxyTempPath,
+  WaptServerIni,
+} from "./pulumi/program/resources";
+export { WaptServer } from "./pulumi/program/wapt-server";
 export type { Settings } from "./resources/definition";
 export { type Sizes, SizingError, sizing } from "./sizing";

@@ -1,6 +1,7 @@
 /** A container's ceiling of open files: a limit above it would be written and would not be true. */
-import type { Server } from "../converge/observation";
+
 import type { Problem } from "../sizing";
+import type { Server } from "../transaction/observation";
 
 /** What forbids each wanted limit of open files, by the argument that overrides it. */
 export function ceilingProblems(

@@ -1,9 +1,9 @@
 /** What a resource is: its arguments, the settings they ask for, and what those need on a server. Data and pure functions. */
 import { z } from "zod";
-import type { Server } from "../converge/observation";
-import type { Target } from "../converge/target";
 import { CLIENTS_OF_ONE_SERVER, LARGEST, type Problem, type Sizes, SizingError, sizing } from "../sizing";
 import { connectionSchema } from "../ssh/connection";
+import type { Server } from "../transaction/observation";
+import type { Target } from "../transaction/target";
 
 /** Settings by their own names. */
 export type Settings = Readonly<Record<string, number | string>>;

@@ -1,9 +1,10 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
-import type { OpenFiles, Server } from "../converge/observation";
-import type { Need, Place } from "../converge/target";
-import { limits } from "../formats/limits";
-import { sysctl, sysctlOrder } from "../formats/sysctl";
-import { dropInOrder, systemd } from "../formats/systemd";
+
+import { limits } from "../services/kernel/limits";
+import { sysctl, sysctlOrder } from "../services/kernel/sysctl";
+import { dropInOrder, systemd } from "../services/systemd/drop-in";
+import type { OpenFiles, Server } from "../transaction/observation";
+import type { Need, Place } from "../transaction/target";
 import { ceilingProblems } from "./ceiling";
 import { defineResource, type Settings } from "./definition";
 import { nginxUser } from "./nginx-server";

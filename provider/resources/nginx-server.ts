@@ -1,9 +1,10 @@
 /** What several resources need to know of a server's nginx. */
-import type { Server } from "../converge/observation";
-import type { Action, Check } from "../converge/target";
-import type { Tree } from "../formats/format";
-import { directives } from "../formats/nginx";
+
+import { directives } from "../services/nginx/nginx-conf";
 import type { Problem } from "../sizing";
+import type { Tree } from "../text/format";
+import type { Server } from "../transaction/observation";
+import type { Action, Check } from "../transaction/target";
 
 export function nginxTree(server: Server): Tree {
   return { root: server.nginx.configuration, files: server.files };

@@ -1,7 +1,7 @@
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration. */
 import { posix } from "node:path";
-import type { Place } from "../converge/target";
-import { nginx } from "../formats/nginx";
+import { nginx } from "../services/nginx/nginx-conf";
+import type { Place } from "../transaction/target";
 import { ceilingProblems } from "./ceiling";
 import { defineResource } from "./definition";
 import { nginxCheck, nginxProblems, nginxReload, nginxTree } from "./nginx-server";

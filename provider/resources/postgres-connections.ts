@@ -1,10 +1,10 @@
 /** PostgreSQL's `max_connections`. */
 import { posix } from "node:path";
-import type { Cluster, Server } from "../converge/observation";
-import type { Action, Place } from "../converge/target";
-import { ini } from "../formats/ini";
-import { commandLineSetting, postgresql } from "../formats/postgresql";
+import { commandLineSetting, postgresql } from "../services/postgresql/postgresql-conf";
+import { ini } from "../services/wapt/ini";
 import type { Problem } from "../sizing";
+import type { Cluster, Server } from "../transaction/observation";
+import type { Action, Place } from "../transaction/target";
 import { defineResource } from "./definition";
 import { findCluster, reservedConnections } from "./postgres-server";
 import { diskFindings, memoryFindings, reported, taskFindings } from "./preflight";

@@ -1,7 +1,8 @@
 /** Finds the PostgreSQL cluster that WAPT uses. */
-import type { Cluster, Server } from "../converge/observation";
-import { postgresql } from "../formats/postgresql";
+
+import { postgresql } from "../services/postgresql/postgresql-conf";
 import { type Problem, SUPERUSER_RESERVED } from "../sizing";
+import type { Cluster, Server } from "../transaction/observation";
 import { isLocal, waptDatabase } from "./wapt-server";
 
 interface Given {

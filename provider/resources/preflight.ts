@@ -2,8 +2,9 @@
  * What a server should have before a change, each as a named check with its figure and its remedy. An error stops the
  * change before anything is touched; a warning is said in preview.
  */
-import type { Cluster, Server } from "../converge/observation";
-import { directives } from "../formats/nginx";
+
+import { directives } from "../services/nginx/nginx-conf";
+import type { Cluster, Server } from "../transaction/observation";
 import { nginxTree } from "./nginx-server";
 
 export interface Finding {

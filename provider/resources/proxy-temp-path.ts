@@ -5,8 +5,8 @@
  * proxied server; uploads lie in client_body_temp_path (Debian: `/var/lib/nginx/body`).
  */
 import { z } from "zod";
-import type { Server } from "../converge/observation";
-import { directives, nginx } from "../formats/nginx";
+import { directives, nginx } from "../services/nginx/nginx-conf";
+import type { Server } from "../transaction/observation";
 import { defineResource, path } from "./definition";
 import { nginxCheck, nginxProblems, nginxReload, nginxTree, nginxUser } from "./nginx-server";
 

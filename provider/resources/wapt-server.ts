@@ -1,8 +1,9 @@
 /** What several resources need to know of a server's WAPT. */
-import type { Server } from "../converge/observation";
-import type { Action } from "../converge/target";
-import type { Tree } from "../formats/format";
-import { ini } from "../formats/ini";
+
+import { ini } from "../services/wapt/ini";
+import type { Tree } from "../text/format";
+import type { Server } from "../transaction/observation";
+import type { Action } from "../transaction/target";
 import { WAPTSERVER_INI } from "./definition";
 
 /** WAPT's own defaults, from its code. */

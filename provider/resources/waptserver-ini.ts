@@ -1,8 +1,8 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
 import { posix } from "node:path";
-import type { Place } from "../converge/target";
-import { ini } from "../formats/ini";
+import { ini } from "../services/wapt/ini";
 import { SUPERUSER_RESERVED } from "../sizing";
+import type { Place } from "../transaction/target";
 import { defineResource } from "./definition";
 import { findCluster, reservedConnections } from "./postgres-server";
 import { diskFindings, reported } from "./preflight";

@@ -2,12 +2,13 @@
  * This package without Pulumi: connect, observe, plan and one transaction a server, all servers at the same time, within
  * the process that measures. What the CLI and its program take is the difference to {@link pulumiWapt}'s times.
  */
-import type { Claim } from "../../provider/converge/ownership";
-import { isEmpty, planOf } from "../../provider/converge/plan";
-import { type Claimant, type Scope, ServerQueue } from "../../provider/converge/server-queue";
+
 import { definitions } from "../../provider/resources";
 import { argumentNames, checkArguments, type Definition, WAPTSERVER_INI } from "../../provider/resources/definition";
 import { type Connection, closeAll, open } from "../../provider/ssh/session";
+import type { Claim } from "../../provider/transaction/ownership";
+import { isEmpty, planOf } from "../../provider/transaction/plan";
+import { type Claimant, type Scope, ServerQueue } from "../../provider/transaction/server";
 import type { Contender } from "./contender";
 import { USER } from "./fleet";
 import type { Link } from "./link";

@@ -7,13 +7,13 @@
  */
 import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
-import type { Format, Tree, Wanted } from "../../provider/formats/format";
-import { ini } from "../../provider/formats/ini";
-import { limits } from "../../provider/formats/limits";
-import { nginx } from "../../provider/formats/nginx";
-import { postgresql } from "../../provider/formats/postgresql";
-import { sysctl } from "../../provider/formats/sysctl";
-import { systemd } from "../../provider/formats/systemd";
+import { limits } from "../../provider/services/kernel/limits";
+import { sysctl } from "../../provider/services/kernel/sysctl";
+import { nginx } from "../../provider/services/nginx/nginx-conf";
+import { postgresql } from "../../provider/services/postgresql/postgresql-conf";
+import { systemd } from "../../provider/services/systemd/drop-in";
+import { ini } from "../../provider/services/wapt/ini";
+import type { Format, Tree, Wanted } from "../../provider/text/format";
 import { machine, median, table } from "./report";
 
 interface Sample {

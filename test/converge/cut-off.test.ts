@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { isEmpty } from "../../provider/converge/plan";
-import { applyProgram, parseOutcome, transactionCalls, transactionProgram } from "../../provider/converge/transaction";
+import { isEmpty } from "../../provider/transaction/plan";
+import { applyProgram, parseOutcome, transactionCalls, transactionProgram } from "../../provider/transaction/program";
 import { localRemote, snapshot, untunedServer } from "../local-remote";
 import { apply, HOLDER, plan, shells } from "./image";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
 import { describe, it } from "node:test";
-import { parseOutcome } from "../../provider/converge/transaction";
+import { parseOutcome } from "../../provider/transaction/program";
 import { localRemote } from "../local-remote";
 import { apply, changing, disturbed, imageOf, rest, shells, to } from "./image";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import type { Plan } from "../../provider/converge/plan";
+import type { Plan } from "../../provider/transaction/plan";
 import { localRemote } from "../local-remote";
 import { apply, changing, disturb, imageOf, shells, to } from "./image";
 

@@ -4,19 +4,19 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Server } from "../../provider/converge/observation";
-import type { Claim } from "../../provider/converge/ownership";
-import { type FileChange, type Plan, planOf } from "../../provider/converge/plan";
-import { type Remote, type Scope, ServerQueue } from "../../provider/converge/server-queue";
+import { definitions } from "../../provider/resources";
+import { argumentNames, checkArguments } from "../../provider/resources/definition";
+import type { Server } from "../../provider/transaction/observation";
+import type { Claim } from "../../provider/transaction/ownership";
+import { type FileChange, type Plan, planOf } from "../../provider/transaction/plan";
 import {
   applyProgram,
   type Outcome,
   parseOutcome,
   transactionCalls,
   transactionProgram,
-} from "../../provider/converge/transaction";
-import { definitions } from "../../provider/resources";
-import { argumentNames, checkArguments } from "../../provider/resources/definition";
+} from "../../provider/transaction/program";
+import { type Remote, type Scope, ServerQueue } from "../../provider/transaction/server";
 import { snapshot } from "../local-remote";
 
 export const HOLDER = "the stack organization/wapt-site/paris";

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import fc from "fast-check";
-import type { Server } from "../../provider/converge/observation";
-import type { Claim } from "../../provider/converge/ownership";
-import { isEmpty, type Plan, planOf } from "../../provider/converge/plan";
-import { parseRecord, RECORD } from "../../provider/converge/record";
+import type { Server } from "../../provider/transaction/observation";
+import type { Claim } from "../../provider/transaction/ownership";
+import { isEmpty, type Plan, planOf } from "../../provider/transaction/plan";
+import { parseRecord, RECORD } from "../../provider/transaction/record";
 import { localRemote, untunedServer } from "../local-remote";
 import { claimsOn, observe } from "./image";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import type { Server } from "../../provider/converge/observation";
-import { parseObservation } from "../../provider/converge/observation";
-import type { Claim } from "../../provider/converge/ownership";
-import { isEmpty, planOf, RefusedError } from "../../provider/converge/plan";
-import { observeProgram, transactionCalls } from "../../provider/converge/transaction";
 import { definitions } from "../../provider/resources";
 import { checkArguments } from "../../provider/resources/definition";
+import type { Server } from "../../provider/transaction/observation";
+import { parseObservation } from "../../provider/transaction/observation";
+import type { Claim } from "../../provider/transaction/ownership";
+import { isEmpty, planOf, RefusedError } from "../../provider/transaction/plan";
+import { observeProgram, transactionCalls } from "../../provider/transaction/program";
 import { localRemote, untunedServer } from "../local-remote";
 
 /** An untuned server as observe.sh reports it, with services that run. */

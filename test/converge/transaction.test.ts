@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Plan } from "../../provider/converge/plan";
-import { formatRecord } from "../../provider/converge/record";
-import { parseOutcome, quote, transactionCalls } from "../../provider/converge/transaction";
+import type { Plan } from "../../provider/transaction/plan";
+import { parseOutcome, quote, transactionCalls } from "../../provider/transaction/program";
+import { formatRecord } from "../../provider/transaction/record";
 
 const entry = (value: string) => ({ stack: "s", resource: "r", id: "i", value, before: null });
 const record = (values: Record<string, string>): string =>

@@ -1,6 +1,6 @@
 /** Files like waptserver.ini as administrators leave them behind, for property and differential tests. */
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 /** A line, or several for a value that is continued; the managed value stands between `before` and `behind`. */
 export interface Line {

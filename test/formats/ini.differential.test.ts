@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FormatError, type Found } from "../../provider/formats/format";
-import { ini } from "../../provider/formats/ini";
+import { ini } from "../../provider/services/wapt/ini";
+import { FormatError, type Found } from "../../provider/text/format";
 import { anyFile, KEY, plainFile, ROOT, textOf, treeOf, wantedValue } from "./ini-arbitrary";
 import { edited } from "./lossless";
 

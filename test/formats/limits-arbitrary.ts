@@ -1,6 +1,6 @@
 /** Plausible limits.conf files, and such with arbitrary bytes in them. */
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 /** The user of the tests; every system has it. */
 export const USER = "nobody";

@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FormatError, type Tree, type Wanted } from "../../provider/formats/format";
-import { limits } from "../../provider/formats/limits";
+import { limits } from "../../provider/services/kernel/limits";
+import { FormatError, type Tree, type Wanted } from "../../provider/text/format";
 import { anyTree, KEYS, treeOf, USER, value } from "./limits-arbitrary";
 import { edited, orRefused, values } from "./lossless";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Found, Tree, Wanted } from "../../provider/formats/format";
-import { limits } from "../../provider/formats/limits";
+import { limits } from "../../provider/services/kernel/limits";
+import type { Found, Tree, Wanted } from "../../provider/text/format";
 import { anyTree, KEYS, treeOf, USER, value } from "./limits-arbitrary";
 import { assertEdits, assertRestores, milliseconds, orRefused } from "./lossless";
 import { oneChange } from "./one-change";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FormatError } from "../../provider/formats/format";
-import { limits, sameLimit } from "../../provider/formats/limits";
+import { limits, sameLimit } from "../../provider/services/kernel/limits";
+import { FormatError } from "../../provider/text/format";
 import { testCorpus } from "./line-corpus";
 
 const ROOT = "/etc/security/limits.conf";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { type Format, FormatError, type Tree, type Wanted } from "../../provider/formats/format";
+import { type Format, FormatError, type Tree, type Wanted } from "../../provider/text/format";
 
 /** `before` gives way to `after` at `line`, in lines without LF; a change of the last line tells of a missing LF. */
 interface Change {

@@ -1,6 +1,6 @@
 /** What every edit of a format must keep, whatever the file. */
 import assert from "node:assert/strict";
-import { type Format, FormatError, type Tree, type Wanted } from "../../provider/formats/format";
+import { type Format, FormatError, type Tree, type Wanted } from "../../provider/text/format";
 
 /** The result; undefined when the format refuses the file. Anything thrown but a FormatError goes on. */
 export function orRefused<T>(run: () => T): T | undefined {

@@ -1,7 +1,7 @@
 /** nginx configurations as administrators leave them behind, and others, for property and differential tests. */
 import { posix } from "node:path";
 import fc from "fast-check";
-import type { Tree, Wanted } from "../../provider/formats/format";
+import type { Tree, Wanted } from "../../provider/text/format";
 
 export const FOLDER = "/etc/nginx";
 export const ROOT = `${FOLDER}/nginx.conf`;

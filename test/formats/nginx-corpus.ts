@@ -1,7 +1,7 @@
 /** The corpus of nginx files: `NAME.conf` is nginx.conf, what it includes lies in `NAME.d`, `NAME.case.json` tells what is asked. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { Tree, Wanted } from "../../provider/formats/format";
+import type { Tree, Wanted } from "../../provider/text/format";
 import { FOLDER, ROOT } from "./nginx-arbitrary";
 
 const CORPUS = join(__dirname, "corpus", "nginx");

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
-import { directives, nginx } from "../../provider/formats/nginx";
+import { directives, nginx } from "../../provider/services/nginx/nginx-conf";
+import type { Tree } from "../../provider/text/format";
 import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "./lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "./nginx-arbitrary";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { FormatError, type Found, type Tree } from "../../provider/formats/format";
-import { pathMatcher } from "../../provider/formats/glob";
-import { directives, nginx } from "../../provider/formats/nginx";
+import { directives, nginx } from "../../provider/services/nginx/nginx-conf";
+import { FormatError, type Found, type Tree } from "../../provider/text/format";
+import { pathMatcher } from "../../provider/text/glob";
 import { FOLDER } from "./nginx-arbitrary";
 import { type Case, type Change, casesOf, names, treeOf } from "./nginx-corpus";
 

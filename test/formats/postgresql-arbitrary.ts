@@ -1,6 +1,6 @@
 /** Files as administrators of PostgreSQL leave them behind, for property and differential tests. */
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 /** A line whose managed value stands between `before` and `behind`; other lines are all `before`. */
 export interface Line {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 /** A line of pg_file_settings. */
 export interface FileSetting {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { FormatError, type Found, type Tree } from "../../provider/formats/format";
-import { postgresql } from "../../provider/formats/postgresql";
+import { postgresql } from "../../provider/services/postgresql/postgresql-conf";
+import { FormatError, type Found, type Tree } from "../../provider/text/format";
 import { edited } from "./lossless";
 import { KEY, tokenSalad, wantedValue, wholeTree } from "./postgresql-arbitrary";
 import { type FileSetting, Server, whyNotServer } from "./postgresql-server";

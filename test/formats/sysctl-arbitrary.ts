@@ -1,6 +1,6 @@
 /** Plausible sysctl files, and such with arbitrary bytes in them. */
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 export const KEYS = ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"] as const;
 

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
-import { sysctl, sysctlOrder } from "../../provider/formats/sysctl";
+import { sysctl, sysctlOrder } from "../../provider/services/kernel/sysctl";
+import type { Tree } from "../../provider/text/format";
 import { edited, orRefused, values } from "./lossless";
 import { anyTree, KEYS, value } from "./sysctl-arbitrary";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Found, Tree, Wanted } from "../../provider/formats/format";
-import { sysctl } from "../../provider/formats/sysctl";
+import { sysctl } from "../../provider/services/kernel/sysctl";
+import type { Found, Tree, Wanted } from "../../provider/text/format";
 import { assertEdits, assertRestores, milliseconds, orRefused } from "./lossless";
 import { oneChange } from "./one-change";
 import { anyTree, KEYS, treeOf, value } from "./sysctl-arbitrary";

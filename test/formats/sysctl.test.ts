@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { FormatError } from "../../provider/formats/format";
-import { sysctl, sysctlOrder } from "../../provider/formats/sysctl";
+import { sysctl, sysctlOrder } from "../../provider/services/kernel/sysctl";
+import { FormatError } from "../../provider/text/format";
 import { testCorpus } from "./line-corpus";
 
 const ROOT = "/etc/sysctl.d/wapt.conf";

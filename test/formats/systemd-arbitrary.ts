@@ -1,6 +1,6 @@
 /** Plausible drop-ins, and such with arbitrary bytes in them. */
 import fc from "fast-check";
-import type { Tree } from "../../provider/formats/format";
+import type { Tree } from "../../provider/text/format";
 
 export const KEY = "Service.LimitNOFILE";
 const FOLDER = "/etc/systemd/system/nginx.service.d";

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FormatError, type Tree } from "../../provider/formats/format";
-import { dropInOrder, limitNofile, type OpenFiles, systemd } from "../../provider/formats/systemd";
+import { dropInOrder, limitNofile, type OpenFiles, systemd } from "../../provider/services/systemd/drop-in";
+import { FormatError, type Tree } from "../../provider/text/format";
 import { edited, orRefused, values } from "./lossless";
 import { anyTree, KEY, treeOf, value } from "./systemd-arbitrary";
 

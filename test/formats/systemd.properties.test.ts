@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Tree, Wanted } from "../../provider/formats/format";
-import { limitNofile, systemd } from "../../provider/formats/systemd";
+import { limitNofile, systemd } from "../../provider/services/systemd/drop-in";
+import type { Tree, Wanted } from "../../provider/text/format";
 import { edited, milliseconds, orRefused, values } from "./lossless";
 import { oneChange } from "./one-change";
 import { anyTree, KEY, treeOf, value } from "./systemd-arbitrary";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { FormatError } from "../../provider/formats/format";
-import { dropInOrder, limitNofile, systemd } from "../../provider/formats/systemd";
+import { dropInOrder, limitNofile, systemd } from "../../provider/services/systemd/drop-in";
+import { FormatError } from "../../provider/text/format";
 import { testCorpus } from "./line-corpus";
 
 const FOLDER = "/etc/systemd/system/nginx.service.d";

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Remote } from "../../provider/converge/server-queue";
-import type { Properties } from "../../provider/pulumi/inputs";
-import { Provider } from "../../provider/pulumi/provider";
+import type { Properties } from "../../provider/pulumi/engine/inputs";
+import { Provider } from "../../provider/pulumi/engine/provider";
 import { definitions } from "../../provider/resources";
+import type { Remote } from "../../provider/transaction/server";
 import { localRemote, untunedServer } from "../local-remote";
 
 const NAMES = ["ProxyTempPath", "KernelLimits", "NginxTuning", "PostgresConnections", "WaptServerIni"] as const;

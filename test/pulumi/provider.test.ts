@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import type { Properties } from "../../provider/pulumi/inputs";
-import { Provider } from "../../provider/pulumi/provider";
-import { UNKNOWN } from "../../provider/pulumi/unknown";
+import type { Properties } from "../../provider/pulumi/engine/inputs";
+import { Provider } from "../../provider/pulumi/engine/provider";
+import { UNKNOWN } from "../../provider/pulumi/engine/unknown";
 import { definitions } from "../../provider/resources";
 import { localRemote, snapshot, untunedServer } from "../local-remote";
 

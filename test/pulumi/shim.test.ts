@@ -15,7 +15,7 @@ import { definitions } from "../../provider/resources";
 import { registrations } from "./mocked-program";
 
 const repository = join(__dirname, "../..");
-const built = join(repository, "dist/pulumi/shim.js");
+const built = join(repository, "dist/pulumi/program/shim.js");
 const types = definitions.map(({ type }) => type);
 
 type Shim = (type: string) => dynamic.ResourceProvider;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Cluster, Server } from "../../provider/converge/observation";
 import {
   backlogFindings,
   diskFindings,
@@ -11,6 +10,7 @@ import {
   taskFindings,
   workerFindings,
 } from "../../provider/resources/preflight";
+import type { Cluster, Server } from "../../provider/transaction/observation";
 
 const NGINX = "/etc/nginx/nginx.conf";
 

@@ -1,9 +1,9 @@
 /** A connection that is lost, and two runs at once: over SSH, on a real server. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { isEmpty } from "../../provider/converge/plan";
-import type { Remote } from "../../provider/converge/server-queue";
 import { closeAll, open } from "../../provider/ssh/session";
+import { isEmpty } from "../../provider/transaction/plan";
+import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { say } from "./asking";
 import { assertSame, type Condition, conditionOf } from "./condition";

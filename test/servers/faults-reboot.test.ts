@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isEmpty } from "../../provider/converge/plan";
-import type { Remote } from "../../provider/converge/server-queue";
-import { transactionProgram } from "../../provider/converge/transaction";
+import { isEmpty } from "../../provider/transaction/plan";
+import { transactionProgram } from "../../provider/transaction/program";
+import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "./condition";
 import { converge, MANY, observe, planFor, stepsFor, withoutSsh } from "./whole-server";

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import type { Server } from "../../provider/converge/observation";
-import { isEmpty } from "../../provider/converge/plan";
-import type { Remote } from "../../provider/converge/server-queue";
-import { type Outcome, parseOutcome, quote, transactionProgram } from "../../provider/converge/transaction";
+import type { Server } from "../../provider/transaction/observation";
+import { isEmpty } from "../../provider/transaction/plan";
+import { type Outcome, parseOutcome, quote, transactionProgram } from "../../provider/transaction/program";
+import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { say } from "./asking";
 import { assertSame, type Condition, conditionOf } from "./condition";

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Server } from "../../provider/converge/observation";
-import { isEmpty } from "../../provider/converge/plan";
-import type { Remote } from "../../provider/converge/server-queue";
-import { transactionProgram } from "../../provider/converge/transaction";
+import type { Server } from "../../provider/transaction/observation";
+import { isEmpty } from "../../provider/transaction/plan";
+import { transactionProgram } from "../../provider/transaction/program";
+import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "./condition";
 import { converge, FEW, MANY, observe, planFor, stepsFor, type Tuning, withoutSsh } from "./whole-server";

@@ -1,7 +1,7 @@
 /** Servers that are laid out otherwise than Debian 12's: other releases of Debian, and where the RHEL family puts things. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { isEmpty } from "../../provider/converge/plan";
+import { isEmpty } from "../../provider/transaction/plan";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { heldPool, say } from "./asking";
 import { converge, MANY, observe, planFor, withoutSsh } from "./whole-server";

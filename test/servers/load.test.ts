@@ -1,7 +1,7 @@
 /** What clients notice of a run: nothing of a change of nginx's settings, a short pause of WAPT where PostgreSQL restarts. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Remote } from "../../provider/converge/server-queue";
+import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { say } from "./asking";
 import { type Counts, httpTraffic, sqlTraffic } from "./traffic";

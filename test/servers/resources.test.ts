@@ -1,8 +1,8 @@
 /** Each resource alone on a real server, through the provider and real SSH: what it owns changes, and nothing else. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Properties } from "../../provider/pulumi/inputs";
-import { Provider } from "../../provider/pulumi/provider";
+import type { Properties } from "../../provider/pulumi/engine/inputs";
+import { Provider } from "../../provider/pulumi/engine/provider";
 import { definitions } from "../../provider/resources";
 import { closeAll, open } from "../../provider/ssh/session";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Provider } from "../../provider/pulumi/provider";
+import { Provider } from "../../provider/pulumi/engine/provider";
 import { definitions } from "../../provider/resources";
 import { closeAll, open } from "../../provider/ssh/session";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";

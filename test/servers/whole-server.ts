@@ -1,11 +1,12 @@
 /** The whole tuning of a lab server without Pulumi: what all five resources ask for a number of clients. */
-import type { Server } from "../../provider/converge/observation";
-import type { Claim } from "../../provider/converge/ownership";
-import { type Plan, planOf } from "../../provider/converge/plan";
-import { type Remote, type Scope, ServerQueue, type Settled } from "../../provider/converge/server-queue";
-import { transactionCalls } from "../../provider/converge/transaction";
+
 import { definitions } from "../../provider/resources";
 import { argumentNames, checkArguments, type Definition, WAPTSERVER_INI } from "../../provider/resources/definition";
+import type { Server } from "../../provider/transaction/observation";
+import type { Claim } from "../../provider/transaction/ownership";
+import { type Plan, planOf } from "../../provider/transaction/plan";
+import { transactionCalls } from "../../provider/transaction/program";
+import { type Remote, type Scope, ServerQueue, type Settled } from "../../provider/transaction/server";
 import type { LabServer } from "../lab/server";
 
 /** Arguments of a whole server. */

@@ -1,6 +1,7 @@
 /** Compares what is wanted with what was observed: which bytes change, and what makes them effective. Pure. */
-import { FormatError } from "../formats/format";
+
 import type { Problem } from "../sizing";
+import { FormatError } from "../text/format";
 import type { Server } from "./observation";
 import { type Claim, ownershipProblems, recordAfter, rivals } from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";

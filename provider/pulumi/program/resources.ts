@@ -1,7 +1,7 @@
 /** The five resources, as a Pulumi program uses them. */
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../resources/definition";
-import { connectionSchema, secretFields } from "../ssh/connection";
+import type { Settings } from "../../resources/definition";
+import { connectionSchema, secretFields } from "../../ssh/connection";
 import type {
   KernelLimitsArgs,
   NginxTuningArgs,

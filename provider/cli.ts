@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** The command `pulumi-wapt`: the sizes for a number of clients, and what a server has, without Pulumi. */
 import { parseArgs } from "node:util";
-import { ServerQueue } from "./converge/server-queue";
-import { fileValue } from "./converge/target";
 import { definitions } from "./resources";
 import { checkArguments, WAPTSERVER_INI } from "./resources/definition";
 import { sizing } from "./sizing";
 import { closeAll, open } from "./ssh/session";
+import { ServerQueue } from "./transaction/server";
+import { fileValue } from "./transaction/target";
 
 const USAGE = `usage: pulumi-wapt sizing CLIENTS
        pulumi-wapt show HOST CLIENTS [--user USER] [--port PORT] [--sudo]

@@ -1,8 +1,9 @@
 /** What an observed server says of a resource, as it is stored: pure. */
-import type { Server } from "../converge/observation";
-import { folderStands } from "../converge/plan";
-import { fileValue, standing, type Target } from "../converge/target";
-import type { Settings } from "../resources/definition";
+
+import type { Settings } from "../../resources/definition";
+import type { Server } from "../../transaction/observation";
+import { folderStands } from "../../transaction/plan";
+import { fileValue, standing, type Target } from "../../transaction/target";
 import { typed } from "./inputs";
 
 /** What stood there first: as the record remembers it, else as it stands. */

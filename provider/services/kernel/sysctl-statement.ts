@@ -4,8 +4,8 @@
  * comment, `/` or `.` between the parts of a name (the first one found tells which), a leading `-` to ignore failure.
  */
 import { posix } from "node:path";
-import { FormatError } from "./format";
-import { isPattern, pathMatcher } from "./glob";
+import { FormatError } from "../../text/format";
+import { isPattern, pathMatcher } from "../../text/glob";
 
 /** A line that sets the key by name or by a pattern, or excludes it from patterns. */
 export interface Statement {

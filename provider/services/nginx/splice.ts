@@ -2,9 +2,9 @@
  * Where a directive is inserted into nginx's text and how it is removed again. Both are exact opposites: what an
  * insertion adds, the removal of that directive takes away, and no other byte.
  */
-import { lineEnd, type Splice } from "./lines";
-import type { Block, Source } from "./nginx-configuration";
-import type { Statement } from "./nginx-tokenizer";
+import { lineEnd, type Splice } from "../../text/lines";
+import type { Block, Source } from "./configuration";
+import type { Statement } from "./tokenizer";
 
 /** Indentation of a block's first directive where the file shows none. */
 const INDENT = "    ";

@@ -1,6 +1,5 @@
 /** A resource's inputs as Pulumi stores them, and their way to and from a definition's arguments. */
 import { isDeepStrictEqual } from "node:util";
-import type { Before } from "../converge/ownership";
 import {
   type Arguments,
   argumentNames,
@@ -8,7 +7,8 @@ import {
   checkArguments,
   type Definition,
   type Settings,
-} from "../resources/definition";
+} from "../../resources/definition";
+import type { Before } from "../../transaction/ownership";
 import { hasUnknown } from "./unknown";
 
 /** Property bags in Pulumi's calls. */

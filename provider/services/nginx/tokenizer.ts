@@ -3,7 +3,7 @@
  * bytes. The grammar is that of nginx's own reader (ngx_conf_read_token in nginx 1.22) and, for `*_by_lua_block`, of the
  * Lua module's.
  */
-import { FormatError } from "./format";
+import { FormatError } from "../../text/format";
 
 /** A name or an argument: where its bytes are, quotes included. */
 export interface Word {

@@ -2,12 +2,13 @@
  * What the serialized providers in users' states import by name: `pulumi-wapt/runtime`. Its path and the signatures
  * of its functions stay as they are; new code reads old state.
  */
-import type { Properties } from "./pulumi/inputs";
-import { Provider } from "./pulumi/provider";
-import { definitions } from "./resources";
-import type { Definition } from "./resources/definition";
-import type { Credentials } from "./ssh/connection";
-import { open, SshError } from "./ssh/session";
+
+import { definitions } from "../../resources";
+import type { Definition } from "../../resources/definition";
+import type { Credentials } from "../../ssh/connection";
+import { open, SshError } from "../../ssh/session";
+import type { Properties } from "./inputs";
+import { Provider } from "./provider";
 
 let credentials: Credentials = {};
 let forgotten: readonly string[] = [];

@@ -2,8 +2,8 @@
  * Reads one PostgreSQL configuration file line by line: `name [=] value [# comment]`. The grammar is that of PostgreSQL's
  * own scanner (guc-file.l of PostgreSQL 15; the same in 18).
  */
-import { FormatError } from "./format";
-import { lineEnd } from "./lines";
+import { FormatError } from "../../text/format";
+import { lineEnd } from "../../text/lines";
 
 /** The names of the lines that are no settings. */
 export const INCLUDES: ReadonlySet<string> = new Set(["include", "include_if_exists", "include_dir"]);

@@ -3,14 +3,14 @@
  * engine: arguments → settings → plan → transaction → outputs.
  */
 import { randomBytes } from "node:crypto";
-import { Activity } from "../converge/activity";
-import type { Server } from "../converge/observation";
-import type { Claim } from "../converge/ownership";
-import { foreseen, RefusedError } from "../converge/plan";
-import { type Company, ConvergeError, type Remote, type Scope, ServerQueue } from "../converge/server-queue";
-import type { Arguments, Definition, Settings } from "../resources/definition";
-import { WAPTSERVER_INI } from "../resources/definition";
-import type { Connection } from "../ssh/connection";
+import type { Arguments, Definition, Settings } from "../../resources/definition";
+import { WAPTSERVER_INI } from "../../resources/definition";
+import type { Connection } from "../../ssh/connection";
+import { Activity } from "../../transaction/activity";
+import type { Server } from "../../transaction/observation";
+import type { Claim } from "../../transaction/ownership";
+import { foreseen, RefusedError } from "../../transaction/plan";
+import { type Company, ConvergeError, type Remote, type Scope, ServerQueue } from "../../transaction/server";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
 import {
   checkProperties,
@@ -21,7 +21,7 @@ import {
   storedArguments,
   storedIn,
 } from "./inputs";
-import { beforeOf, observedSettings, pendingOf } from "./observed";
+import { beforeOf, observedSettings, pendingOf } from "./outputs";
 import { Outstanding } from "./outstanding";
 import { UNKNOWN } from "./unknown";
 

@@ -2,8 +2,9 @@
  * What a resource asks of a server: values at places in files, the actions that make them effective, and a folder.
  * Resources say it, the plan compares it with what was observed, the transaction carries it out.
  */
-import type { Format, Tree } from "../formats/format";
+
 import type { Problem } from "../sizing";
+import type { Format, Tree } from "../text/format";
 
 /** A named command that the transaction knows; it makes a changed file effective, or a running value. */
 export type Action =

@@ -4,8 +4,8 @@
  * fields ignored. Linux-PAM 1.5 splits long lines and takes more characters for blanks than later versions do;
  * a line that the two take differently is refused where it concerns the domain.
  */
-import { FormatError } from "./format";
-import { lineEnd } from "./lines";
+import { FormatError } from "../../text/format";
+import { lineEnd } from "../../text/lines";
 
 /** A field of a line. */
 export interface Field {

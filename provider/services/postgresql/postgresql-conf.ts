@@ -6,11 +6,11 @@
  * quotes when PostgreSQL demands them. Escapes other than `''`, `\\` and `\n` are not written.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
-import { insertion, removal, spliced } from "./lines";
-import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./postgresql-scanner";
+import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
+import { insertion, removal, spliced } from "../../text/lines";
+import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./scanner";
 
-export { commandLineSetting } from "./postgresql-command-line";
+export { commandLineSetting } from "./command-line";
 
 /** PostgreSQL reads the configuration file at depth 0, and refuses a file at a greater depth than this. */
 const MAX_DEPTH = 10;

@@ -1,8 +1,8 @@
 /** One simple directive of nginx: its value, and how that is spelled and respelled in the text. */
-import { FormatError } from "./format";
-import type { Splice } from "./lines";
-import { argumentsOf, type Directive, errorAt } from "./nginx-configuration";
-import { quoteOf, spelled, unquoted, type Word } from "./nginx-tokenizer";
+import { FormatError } from "../../text/format";
+import type { Splice } from "../../text/lines";
+import { argumentsOf, type Directive, errorAt } from "./configuration";
+import { quoteOf, spelled, unquoted, type Word } from "./tokenizer";
 
 /** Bytes; nginx's buffer of 4096 must hold an argument with its quotes and escapes. */
 const LONGEST = 2000;

@@ -6,7 +6,7 @@ import { Activity } from "./activity";
 import { parseObservation, type Server } from "./observation";
 import type { Claim } from "./ownership";
 import { isEmpty, isRestart, type Plan, planOf, RefusedError } from "./plan";
-import { applyProgram, LOCK_SECONDS, type Outcome, observeProgram, parseOutcome } from "./transaction";
+import { applyProgram, LOCK_SECONDS, type Outcome, observeProgram, parseOutcome } from "./program";
 
 /** Runs a shell program on the server as root; the ssh room's Host is one. */
 export interface Remote {

@@ -5,8 +5,8 @@
  *
  * The grammar and the rules of includes are those of nginx 1.22.
  */
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
-import { type Splice, spliced } from "./lines";
+import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
+import { type Splice, spliced } from "../../text/lines";
 import {
   type Block,
   type Configuration,
@@ -16,10 +16,10 @@ import {
   hasContext,
   type Source,
   walk,
-} from "./nginx-configuration";
-import { argumentsIn, directiveText, hasComment, joinedArguments, replacement } from "./nginx-directive";
-import { insertion, removal } from "./nginx-splice";
-import type { Statement } from "./nginx-tokenizer";
+} from "./configuration";
+import { argumentsIn, directiveText, hasComment, joinedArguments, replacement } from "./directive";
+import { insertion, removal } from "./splice";
+import type { Statement } from "./tokenizer";
 
 /** A simple directive wherever it stands. */
 export interface Occurrence extends Found {

@@ -3,7 +3,7 @@
  * (line ends, a byte order mark, and the lines at which it gives up a file).
  */
 import { isUtf8 } from "node:buffer";
-import { FormatError } from "./format";
+import { FormatError } from "../../text/format";
 
 /** A setting of a section; both names are case-sensitive. */
 export interface Key {

@@ -1,7 +1,7 @@
 /** The component: a whole server of one number. */
 import * as pulumi from "@pulumi/pulumi";
-import { definitions } from "../resources";
-import { argumentNames, type Settings } from "../resources/definition";
+import { definitions } from "../../resources";
+import { argumentNames, type Settings } from "../../resources/definition";
 import type { ServerArgs, WaptServerArgs } from "./arguments";
 import { KernelLimits, NginxTuning, PostgresConnections, ProxyTempPath, WaptServerIni } from "./resources";
 

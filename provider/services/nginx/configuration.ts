@@ -3,9 +3,9 @@
  * the block that it really stands in.
  */
 import { posix } from "node:path";
-import { FormatError, type Tree } from "./format";
-import { isPattern, pathMatcher } from "./glob";
-import { lineIndex, type Statement, tokenize, unquoted } from "./nginx-tokenizer";
+import { FormatError, type Tree } from "../../text/format";
+import { isPattern, pathMatcher } from "../../text/glob";
+import { lineIndex, type Statement, tokenize, unquoted } from "./tokenizer";
 
 /** A file and its statements. */
 export interface Source {

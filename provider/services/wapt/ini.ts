@@ -6,9 +6,9 @@
  * of its own above the key, for Python 3's int() crashes at it. Writing the value with its note back takes that line away
  * again. The notes of lines that an edit takes out stay as comment lines too.
  */
-import { type Format, FormatError, type Found, type Tree } from "./format";
+import { type Format, FormatError, type Found, type Tree } from "../../text/format";
+import { insertion, lineEnd, removal, type Splice, spliced } from "../../text/lines";
 import { DEFAULTS, type Ini, isPadded, parseIni, type Section, type Setting, valueIn } from "./ini-parser";
-import { insertion, lineEnd, removal, type Splice, spliced } from "./lines";
 
 /** Settings of an ini file, without includes: of a tree, only the root is looked at. */
 export const ini: Format = {

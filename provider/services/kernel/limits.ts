@@ -5,11 +5,11 @@
  * domain is that very word count. A line for a user wins over one for a group (`@group`), and that over `*`, whatever
  * their order; a later range of user ids (`1000:`) that holds the user's id would win too, and is not seen here.
  */
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "./format";
+import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
+import { removals } from "../../text/line-removal";
+import { insertion, removal, spliced } from "../../text/lines";
+import { changedRoot, inOrder, rootText, withRoot } from "../../text/root-file";
 import { type DomainLine, isLimit, linesOf, sameLimit } from "./limits-line";
-import { removals } from "./line-removal";
-import { insertion, removal, spliced } from "./lines";
-import { changedRoot, inOrder, rootText, withRoot } from "./root-file";
 
 export { sameLimit } from "./limits-line";
 

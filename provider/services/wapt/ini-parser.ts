@@ -8,7 +8,7 @@
  *
  * No error quotes the file, which holds passwords.
  */
-import { FormatError } from "./format";
+import { FormatError } from "../../text/format";
 
 /** The section whose settings every other section inherits. */
 export const DEFAULTS = "DEFAULT";
