@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /** The command `pulumi-wapt`: the sizes for a number of clients, and what a server has, without Pulumi. */
 import { parseArgs } from "node:util";
-import { definitions } from "./resources";
-import { checkArguments, WAPTSERVER_INI } from "./resources/definition";
+import { checkArguments } from "./resources/definition";
+import { waptServer } from "./resources/wapt-server";
+import { services } from "./services";
 import { sizing } from "./sizing";
 import { closeAll, open } from "./ssh/session";
-import { ServerQueue } from "./transaction/server";
-import { fileValue } from "./transaction/target";
+import { ManagedServer } from "./transaction/server";
+import { fileValue, type Target } from "./transaction/target";
 
 const USAGE = `usage: pulumi-wapt sizing CLIENTS
        pulumi-wapt show HOST CLIENTS [--user USER] [--port PORT] [--sudo]
@@ -40,24 +41,25 @@ async function show(
     ...(login.port && { port: Number(login.port) }),
     ...(sudo && { sudo }),
   };
-  const queue = new ServerQueue(() => open(connection), "the command pulumi-wapt");
-  const server = await queue.observe({ root: "", nginx: "", postgresql: "", waptserver: WAPTSERVER_INI, folders: [] });
-  for (const definition of definitions.filter((one) => one.sized !== false)) {
-    const checked = checkArguments(definition, { connection, clients });
-    if (checked.problems)
-      throw new UsageError(checked.problems.map((one) => `${one.property}: ${one.reason}`).join("\n"));
-    const target = definition.target(checked.settings, server, checked.args);
-    console.log(definition.type);
-    for (const place of target.places) {
-      const found =
-        fileValue(place) ?? (place.running === undefined ? "not set" : `not set (${place.running} in force)`);
-      console.log(
-        `  ${place.id.padEnd(34)} ${found.padEnd(24)} ${found === place.value ? "right" : `wanted ${place.value}`}`,
-      );
-    }
-    for (const { reason } of target.problems ?? []) console.log(`  problem: ${reason}`);
-    for (const warning of target.warnings ?? []) console.log(`  warning: ${warning}`);
+  const checked = checkArguments(waptServer, { connection, clients });
+  if (checked.problems) {
+    throw new UsageError(checked.problems.map(({ property, reason }) => `${property}: ${reason}`).join("\n"));
   }
+  const { args, settings } = checked;
+  const managed = new ManagedServer(services, () => open(connection), "the command pulumi-wapt");
+  const server = await managed.observe({ root: "", probes: waptServer.probes(args), folders: [] });
+  print(waptServer.target(settings!, server, args));
+}
+
+function print({ places, problems = [], warnings = [] }: Target): void {
+  for (const place of places) {
+    const running = place.running === undefined ? "not set" : `not set (${place.running} in force)`;
+    const found = fileValue(place) ?? running;
+    const verdict = found === place.value ? "right" : `wanted ${place.value}`;
+    console.log(`${place.id.padEnd(34)} ${found.padEnd(24)} ${verdict}`);
+  }
+  for (const { reason } of problems) console.log(`problem: ${reason}`);
+  for (const warning of warnings) console.log(`warning: ${warning}`);
 }
 
 async function main(): Promise<void> {

@@ -5,6 +5,8 @@
  * tuning, so that tuning never makes a server smaller than stock.
  */
 
+import type { Problem } from "./problem";
+
 /** A size for each setting that this package manages, each named as the setting is, in camelCase. */
 export interface Sizes {
   /** nginx `worker_connections`: 2.5 a client (websockets, downloads, uploads, a margin), at least WAPT's own 4096. */
@@ -27,6 +29,19 @@ export interface Sizes {
   maxClients: number;
 }
 
+/** The names of all sizes. */
+export const sizeNames = [
+  "workerConnections",
+  "workerRlimitNofile",
+  "tcpMaxSynBacklog",
+  "somaxconn",
+  "nofile",
+  "limitNofile",
+  "maxConnections",
+  "dbMaxConnections",
+  "maxClients",
+] as const satisfies readonly (keyof Sizes)[];
+
 /** Connections that PostgreSQL keeps from users that are not superusers: superuser_reserved_connections' default. */
 export const SUPERUSER_RESERVED = 3;
 
@@ -35,13 +50,6 @@ export const CLIENTS_OF_ONE_SERVER = 5000;
 
 /** The largest value that a setting may have: a C int, as nginx, the kernel and PostgreSQL hold them. */
 export const LARGEST = 2 ** 31 - 1;
-
-export interface Problem {
-  /** The argument at fault. */
-  property: string;
-  /** What was found and what to do. */
-  reason: string;
-}
 
 /** Sizes that cannot be computed or that contradict each other. */
 export class SizingError extends Error {

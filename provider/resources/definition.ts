@@ -1,14 +1,76 @@
 /** What a resource is: its arguments, the settings they ask for, and what those need on a server. Data and pure functions. */
 import { z } from "zod";
-import { CLIENTS_OF_ONE_SERVER, LARGEST, type Problem, type Sizes, SizingError, sizing } from "../sizing";
-import { connectionSchema } from "../ssh/connection";
-import type { Server } from "../transaction/observation";
+import type { Problem } from "../problem";
+import type { Server } from "../services";
+import { CLIENTS_OF_ONE_SERVER, LARGEST, type Sizes, SizingError, sizeNames, sizing } from "../sizing";
+import { type Connection, connectionSchema } from "../ssh/connection";
+import type { Probe } from "../transaction/service";
 import type { Target } from "../transaction/target";
 
 /** Settings by their own names. */
-export type Settings = Readonly<Record<string, number | string>>;
+export type Settings = Readonly<Record<string, number | string | undefined>>;
 
-const count = z
+/** Arguments that every resource has. */
+export interface ServerArguments {
+  /** How to reach the server. Credentials given here are secret; elsewhere they come from ssh's own configuration. */
+  connection: Connection;
+  /** The number of WAPT clients that are connected at the same time: a whole number, 1 or more. */
+  clients?: number;
+  /**
+   * Converge the files below this folder of the server and touch no service, as `systemctl --root` does: for images.
+   * Default: `/`, the server itself.
+   */
+  root?: string;
+  /**
+   * `never` writes the files and leaves a restart of PostgreSQL or WAPT that they need for later: it stays a difference
+   * in every preview, until a run without `never`, or the administrator, restarts them. nginx is reloaded all the same.
+   * Default: `as needed`.
+   */
+  restart?: "as needed" | "never";
+  /** nginx's main configuration file. Default: the one that nginx itself was built to read. */
+  nginxConf?: string;
+  /** The user of nginx's workers. Default: nginx's `user` directive, else the user that nginx was built for. */
+  nginxUser?: string;
+  /** postgresql.conf. Default: that of the cluster whose port is waptserver.ini's `db_port`. */
+  postgresqlConf?: string;
+  /** waptserver.ini. Default: `/opt/wapt/conf/waptserver.ini`. */
+  waptserverIni?: string;
+}
+
+/** Arguments of the resources that depend on the number of clients. */
+export interface SizedArguments extends ServerArguments {
+  /** The number of WAPT clients that are connected at the same time: a whole number, 1 or more. */
+  clients: number;
+  /** Accept more than the 5,000 clients that WAPT's guide advises for one server. Default: false. */
+  allowAbove5000?: boolean;
+}
+
+/** The check of each argument by itself. */
+export type Schemas<T> = { readonly [N in keyof T]-?: z.ZodType<T[N] | undefined> };
+
+/** The arguments that a resource has beside those of {@link SizedArguments}. */
+export type Own<A> = Omit<A, keyof SizedArguments>;
+
+export interface Definition<A extends ServerArguments, S extends Settings> {
+  /** The resource's name, as in its type token. */
+  readonly type: string;
+  /** Whether it depends on the number of clients; else `clients` may be left out. */
+  readonly isSized: boolean;
+  readonly schemas: Schemas<Own<A>>;
+  /** `sizes` throws a SizingError where an override breaks a link between two values. */
+  settings(args: A, sizes: () => Sizes): S;
+  /** What to ask of which service. */
+  probes(args: A): readonly Probe[];
+  /** Folders to observe. */
+  folders?(args: A): readonly string[];
+  target(settings: S, server: Server, args: A): Target;
+}
+
+/** Any of the resources. */
+export type AnyDefinition = Definition<ServerArguments, Settings>;
+
+/** A count that a setting may have. */
+export const count = z
   .number({ error: "give a whole number" })
   .int({ error: "give a whole number" })
   .min(1, { error: "give a whole number of 1 or more" })
@@ -22,24 +84,11 @@ export const path = z
   .refine((text) => !text.split("/").includes(".."), { error: "give a path without .." })
   .transform((text) => text.replace(/\/+/g, "/").replace(/(.)\/$/, "$1"));
 
-const overrides = {
-  workerConnections: count,
-  workerRlimitNofile: count,
-  tcpMaxSynBacklog: count,
-  somaxconn: count,
-  nofile: count,
-  limitNofile: count,
-  maxConnections: count,
-  dbMaxConnections: count,
-  maxClients: count,
-} satisfies Record<keyof Sizes, typeof count>;
+const CLIENTS = { error: "give the number of WAPT clients, a whole number of 1 or more" };
 
 const common = {
-  connection: connectionSchema.optional(),
-  clients: z
-    .number({ error: "give the number of WAPT clients, a whole number of 1 or more" })
-    .int({ error: "give the number of WAPT clients, a whole number of 1 or more" })
-    .min(1, { error: "give the number of WAPT clients, a whole number of 1 or more" }),
+  connection: connectionSchema,
+  clients: z.number(CLIENTS).int(CLIENTS).min(1, CLIENTS),
   allowAbove5000: z.boolean({ error: "give true or false" }).optional(),
   root: path.optional(),
   restart: z.enum(["as needed", "never"], { error: 'restart is "as needed" or "never"' }).optional(),
@@ -50,83 +99,66 @@ const common = {
     .optional(),
   postgresqlConf: path.optional(),
   waptserverIni: path.optional(),
-};
+} satisfies Schemas<SizedArguments>;
 
-/** Arguments that every resource has, as plain values. */
-export type CommonArguments = z.infer<z.ZodObject<typeof common>>;
-
-/** Where WAPT's installer puts waptserver.ini. */
-export const WAPTSERVER_INI = "/opt/wapt/conf/waptserver.ini";
-
-export interface Definition<Shape extends z.ZodRawShape = z.ZodRawShape> {
-  /** The resource's name, as in its type token. */
-  readonly type: string;
-  /** The overrides that it takes. */
-  readonly overrides: readonly (keyof Sizes)[];
-  /** Its arguments beside the common ones and the overrides. */
-  readonly arguments?: Shape;
-  /** False for a resource that does not depend on the number of clients; then `clients` may be left out. */
-  readonly sized?: boolean;
-  /** The types whose changes restart what this one's restart too: better made together. */
-  readonly restartsWith?: readonly string[];
-  settings(sizes: Sizes, args: z.infer<z.ZodObject<Shape>>): Settings;
-  /** Folders to observe. */
-  folders?(args: z.infer<z.ZodObject<Shape>>): readonly string[];
-  target(settings: Settings, server: Server, args: CommonArguments & z.infer<z.ZodObject<Shape>>): Target;
-}
-
-/** A resource's definition, with its arguments' types inferred. */
-export const defineResource = <Shape extends z.ZodRawShape>(definition: Definition<Shape>): Definition =>
-  definition as unknown as Definition;
-
-/** The plain arguments of a definition, checked. */
-export type Arguments = CommonArguments & Record<string, unknown>;
-
-export type Checked =
-  | { readonly args: Arguments; readonly settings: Settings; readonly problems?: undefined }
+export type Checked<A, S> =
+  | { readonly args: A; readonly settings: S | undefined; readonly problems?: undefined }
   | { readonly problems: readonly Problem[] };
 
 /**
  * Checks plain arguments and computes the settings they ask for, or says what is wrong with them, before any server is
- * asked. Arguments named in `unknown` are not known yet: they are not checked, and nothing that needs them is computed.
+ * asked. Arguments named in `unknown` are not known yet: they are not checked, and what needs them is undefined.
  */
-export function checkArguments(
-  definition: Definition,
-  input: Record<string, unknown>,
+export function checkArguments<A extends ServerArguments, S extends Settings>(
+  definition: Definition<A, S>,
+  input: Readonly<Record<string, unknown>>,
   unknown: ReadonlySet<string> = new Set(),
-): Checked {
+): Checked<A, S> {
   const known = Object.fromEntries(Object.entries(input).filter(([name]) => !unknown.has(name)));
   const parsed = schemaOf(definition, unknown).safeParse(known);
   if (!parsed.success) return { problems: parsed.error.issues.map((issue) => problemOf(definition, issue)) };
-  const args = parsed.data as Arguments;
+  // The one place where what zod has checked gets its type: the schemas are those of A's properties.
+  const args = parsed.data as unknown as A & SizedArguments;
   const tooMany = aboveOneServer(args);
   if (tooMany) return { problems: [tooMany] };
-  if (unknown.has("clients") || definition.overrides.some((name) => unknown.has(name))) return { args, settings: {} };
+  const decisive = ["clients", ...Object.keys(definition.schemas)];
+  if (decisive.some((name) => unknown.has(name))) return { args, settings: undefined };
   try {
-    const chosen = Object.fromEntries(definition.overrides.map((name) => [name, args[name] as number | undefined]));
-    return { args, settings: definition.settings(sizing(args.clients ?? 1, chosen), args as never) };
+    return { args, settings: definition.settings(args, sizesOf(args)) };
   } catch (error) {
     if (error instanceof SizingError) return { problems: error.problems };
     throw error;
   }
 }
 
+function sizesOf(args: SizedArguments): () => Sizes {
+  let sizes: Sizes | undefined;
+  const isSize = (name: string) => (sizeNames as readonly string[]).includes(name);
+  const chosen = Object.fromEntries(Object.entries(args).filter(([name]) => isSize(name)));
+  return () => {
+    sizes ??= sizing(args.clients, chosen);
+    return sizes;
+  };
+}
+
 /** The names of all arguments of a resource. */
-export function argumentNames(definition: Definition): string[] {
-  return [...Object.keys(common), ...definition.overrides, ...Object.keys(definition.arguments ?? {})];
+export function argumentNames<A extends ServerArguments, S extends Settings>(definition: Definition<A, S>): string[] {
+  return [...Object.keys(common), ...Object.keys(definition.schemas)];
 }
 
-function schemaOf(definition: Definition, unknown: ReadonlySet<string>): z.ZodType {
-  const own = Object.fromEntries(definition.overrides.map((name) => [name, overrides[name]]));
-  const clients = definition.sized === false ? common.clients.optional() : common.clients;
-  const shape: Record<string, z.ZodType> = { ...common, clients, ...own, ...definition.arguments } as never;
-  for (const name of unknown) delete shape[name];
-  // Below a root the connection's host may be anything that has the files; it is needed all the same.
-  if (!unknown.has("connection")) shape.connection = connectionSchema;
-  return z.strictObject(shape);
+function schemaOf<A extends ServerArguments, S extends Settings>(
+  definition: Definition<A, S>,
+  unknown: ReadonlySet<string>,
+): z.ZodType {
+  const clients = definition.isSized ? common.clients : common.clients.optional();
+  const shape: Record<string, z.ZodType> = { ...common, clients, ...definition.schemas };
+  return z.strictObject(Object.fromEntries(Object.entries(shape).filter(([name]) => !unknown.has(name))));
 }
 
-function problemOf(definition: Definition, issue: z.core.$ZodIssue): Problem {
+function problemOf<A extends ServerArguments, S extends Settings>(
+  definition: Definition<A, S>,
+  issue: z.core.$ZodIssue,
+): Problem {
   if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     const names = argumentNames(definition).join(", ");
     return { property: issue.keys.join(", "), reason: `no such argument of ${definition.type}; it takes ${names}` };
@@ -136,11 +168,11 @@ function problemOf(definition: Definition, issue: z.core.$ZodIssue): Problem {
   return { property, reason: missing ? "give connection.host, the name or address of the server" : issue.message };
 }
 
-function aboveOneServer(args: CommonArguments): Problem | undefined {
-  if (args.allowAbove5000 || !(args.clients > CLIENTS_OF_ONE_SERVER)) return undefined;
-  const servers = Math.ceil(args.clients / CLIENTS_OF_ONE_SERVER);
+function aboveOneServer({ clients = 0, allowAbove5000 }: SizedArguments): Problem | undefined {
+  if (allowAbove5000 || clients <= CLIENTS_OF_ONE_SERVER) return undefined;
+  const servers = Math.ceil(clients / CLIENTS_OF_ONE_SERVER);
   const reason =
-    `${args.clients} clients are more than the ${CLIENTS_OF_ONE_SERVER} that one WAPT server carries: use ${servers} servers ` +
-    `of ${Math.ceil(args.clients / servers)} clients each, or give allowAbove5000: true to tune one for them all the same`;
+    `${clients} clients are more than the ${CLIENTS_OF_ONE_SERVER} that one WAPT server carries: use ${servers} servers ` +
+    `of ${Math.ceil(clients / servers)} clients each, or give allowAbove5000: true to tune one for them all the same`;
   return { property: "clients", reason };
 }

@@ -1,116 +1,76 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
+import type { Server } from "../services";
+import { kernelProbe, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
+import { backlogWarnings, nginxProbe, nginxUser } from "../services/nginx/nginx";
+import { limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
+import { WAPT_UNITS } from "../services/wapt/wapt";
+import { diskProblems } from "../transaction/observation";
+import type { Need } from "../transaction/target";
+import { count, type Definition, type SizedArguments } from "./definition";
+import { restartOfWapt, UNITS, unitsProbe } from "./units";
 
-import { limits } from "../services/kernel/limits";
-import { sysctl, sysctlOrder } from "../services/kernel/sysctl";
-import { dropInOrder, systemd } from "../services/systemd/drop-in";
-import type { OpenFiles, Server } from "../transaction/observation";
-import type { Need, Place } from "../transaction/target";
-import { ceilingProblems } from "./ceiling";
-import { defineResource, type Settings } from "./definition";
-import { nginxUser } from "./nginx-server";
-import { backlogFindings, diskFindings, reported } from "./preflight";
-import { waptRestart } from "./wapt-server";
+/** The kernel's queues and the limits of open files. */
+export interface KernelLimitsArguments extends SizedArguments {
+  /** `net.ipv4.tcp_max_syn_backlog`, in connections. Default: 1.5 × clients, at least 4096. */
+  tcpMaxSynBacklog?: number;
+  /** `net.core.somaxconn`, in connections. Default: 1.5 × clients, at least 4096. */
+  somaxconn?: number;
+  /** `nofile` of the users wapt and nginx's in limits.conf, hard and soft, in open files. Default: 500000. */
+  nofile?: number;
+  /** `LimitNOFILE` of the units nginx, waptserver and wapttasks, in open files. Default: 32768. */
+  limitNofile?: number;
+}
 
-const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
-const LIMITS_FILE = "/etc/security/limits.conf";
-const KEYS = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
-const UNITS = ["nginx", "waptserver", "wapttasks"] as const;
+/** Settings of the kernel and of open files. */
+export type KernelLimitsSettings = {
+  /** Connections that wait to be established, for each port. */
+  readonly "net.ipv4.tcp_max_syn_backlog": number;
+  /** Connections that wait to be accepted, for each port: the upper bound of every `listen … backlog=`. */
+  readonly "net.core.somaxconn": number;
+  /** Open files of a login of wapt's and nginx's users, in /etc/security/limits.conf. */
+  readonly nofile: number;
+  /** Open files of the units nginx, waptserver and wapttasks. */
+  readonly LimitNOFILE: number;
+};
 
-/** Sorts behind the drop-in that WAPT's package owns, nginx_worker_files_limit.conf. */
-const DROP_IN = "zz-pulumi-wapt.conf";
-
-export const kernelLimits = defineResource({
+export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSettings> = {
   type: "KernelLimits",
-  overrides: ["tcpMaxSynBacklog", "somaxconn", "nofile", "limitNofile"],
-  settings: (sizes) => ({
-    "net.ipv4.tcp_max_syn_backlog": sizes.tcpMaxSynBacklog,
-    "net.core.somaxconn": sizes.somaxconn,
-    nofile: sizes.nofile,
-    LimitNOFILE: sizes.limitNofile,
+  isSized: true,
+  schemas: { tcpMaxSynBacklog: count, somaxconn: count, nofile: count, limitNofile: count },
+  settings: (_args, sizes) => ({
+    "net.ipv4.tcp_max_syn_backlog": sizes().tcpMaxSynBacklog,
+    "net.core.somaxconn": sizes().somaxconn,
+    nofile: sizes().nofile,
+    LimitNOFILE: sizes().limitNofile,
   }),
+  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
   target(settings, server, args) {
-    const [nofile, limitNofile] = [Number(settings.nofile), Number(settings.LimitNOFILE)];
-    const preflight = reported("connection", [
-      ...diskFindings(server, ["/etc", "/var/lib", "/var/backups"]),
-      ...backlogFindings(server, Number(settings["net.core.somaxconn"])),
-    ]);
+    const { nofile, LimitNOFILE } = settings;
+    const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
+    const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
+    const units = UNITS.filter((unit) => server.systemd(unit).installed);
     return {
       places: [
-        ...KEYS.map((key) => sysctlPlace(server, key, settings)),
-        ...limitsPlaces(server, settings, nginxUser(server, args.nginxUser)),
-        ...UNITS.filter((unit) => server.units[unit].installed).map((unit) => dropInPlace(server, unit, settings)),
+        ...sysctls.map((key) => sysctlPlace(server.files, server.kernel, key, settings[key])),
+        ...nofilePlaces(server.files, users, nofile),
+        ...units.map((unit) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE)),
       ],
-      needs: processNeeds(server, limitNofile),
-      problems: [...ceilingProblems(server, { nofile, limitNofile }), ...preflight.problems],
-      warnings: preflight.warnings,
+      needs: oldLimits(server, LimitNOFILE),
+      left: stoppedNeeds(server),
+      problems: [
+        ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
+        ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
+      ],
+      warnings: backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
     };
   },
-});
-
-function sysctlPlace(server: Server, key: (typeof KEYS)[number], settings: Settings): Place {
-  return {
-    setting: key,
-    id: key,
-    stage: "kernel",
-    format: sysctl,
-    tree: { root: SYSCTL_FILE, files: server.files, after: sysctlOrder([...server.files.keys()], SYSCTL_FILE) },
-    key,
-    value: String(settings[key]),
-    running: server.sysctl[key],
-    effective: "by running value",
-    actions: (value) => (server.root !== "" || value === undefined ? [] : [{ name: "sysctl", key, value }]),
-  };
-}
-
-function limitsPlaces(server: Server, settings: Settings, user: string): Place[] {
-  const after = [...server.files.keys()].filter((file) => file.startsWith("/etc/security/limits.d/")).sort();
-  const users = [...new Set(["wapt", user])];
-  return users.flatMap((name) =>
-    ["hard", "soft"].map((type) => ({
-      setting: "nofile",
-      id: `${name} ${type} nofile`,
-      stage: "kernel" as const,
-      format: limits,
-      tree: { root: LIMITS_FILE, files: server.files, after },
-      key: `${name} ${type} nofile`,
-      value: String(settings.nofile),
-      effective: "by file" as const,
-      // PAM reads the file at each login: there is nothing to activate.
-      actions: () => [],
-    })),
-  );
-}
-
-function dropInPlace(server: Server, unit: (typeof UNITS)[number], settings: Settings): Place {
-  const root = `/etc/systemd/system/${unit}.service.d/${DROP_IN}`;
-  const dropIns = [...server.files.keys()].filter((file) => file.includes(`/systemd/system/${unit}.service.d/`));
-  const limit = server.units[unit].limitNofile;
-  return {
-    setting: "LimitNOFILE",
-    id: `${unit}.service LimitNOFILE`,
-    stage: "kernel",
-    format: systemd,
-    tree: { root, files: server.files, after: dropInOrder(dropIns, root) },
-    key: "Service.LimitNOFILE",
-    value: String(settings.LimitNOFILE),
-    running: limit && shown(limit),
-    effective: "by either",
-    actions: () => (server.root === "" ? [{ name: "daemon-reload" }] : []),
-  };
-}
-
-const shown = ({ soft, hard }: OpenFiles): string => (soft === hard ? String(soft) : `${soft}:${hard}`);
+};
 
 /** A service that was started before its unit's limit was raised keeps the old one. */
-function processNeeds(server: Server, limit: number): Need[] {
-  return (["waptserver", "wapttasks"] as const).flatMap((unit) => {
-    const soft = server.units[unit].process?.soft;
+function oldLimits(server: Server, limit: number): Need[] {
+  return WAPT_UNITS.flatMap((unit) => {
+    const soft = server.systemd(unit).process?.soft;
     if (server.root !== "" || soft === undefined || soft >= limit) return [];
-    return [
-      {
-        what: `${unit} runs with LimitNOFILE ${soft}`,
-        actions: [{ name: "daemon-reload" as const }, ...waptRestart(server)],
-      },
-    ];
+    return [{ what: `${unit} runs with LimitNOFILE ${soft}`, steps: [reload, ...restartOfWapt(server)] }];
   });
 }

@@ -1,59 +1,54 @@
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration. */
 import { posix } from "node:path";
-import { nginx } from "../services/nginx/nginx-conf";
-import type { Place } from "../transaction/target";
-import { ceilingProblems } from "./ceiling";
-import { defineResource } from "./definition";
-import { nginxCheck, nginxProblems, nginxReload, nginxTree } from "./nginx-server";
-import { diskFindings, fileFindings, portFindings, reported, workerFindings } from "./preflight";
+import { kernelProbe, openFilesProblems, portWarnings } from "../services/kernel/kernel";
+import { nginxPlace, nginxProbe, nginxProblems, workersLimit, workerWarnings } from "../services/nginx/nginx";
+import { stoppedNeeds } from "../services/systemd/units";
+import { diskProblems } from "../transaction/observation";
+import { unreadable } from "../transaction/target";
+import { count, type Definition, type SizedArguments } from "./definition";
 
-export const nginxTuning = defineResource({
+/** nginx's connections and descriptors. */
+export interface NginxTuningArguments extends SizedArguments {
+  /** `worker_connections`, in connections of one worker. Default: 2.5 × clients, at least 4096. */
+  workerConnections?: number;
+  /** `worker_rlimit_nofile`, in open files of one worker. Default: 32768, and at least 2 × worker_connections. */
+  workerRlimitNofile?: number;
+}
+
+/** Settings of nginx. */
+export type NginxTuningSettings = {
+  /** Connections of one worker, those to waptserver included. */
+  readonly worker_connections: number;
+  /** Open files of one worker. */
+  readonly worker_rlimit_nofile: number;
+};
+
+export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> = {
   type: "NginxTuning",
-  overrides: ["workerConnections", "workerRlimitNofile"],
-  settings: (sizes) => ({
-    worker_connections: sizes.workerConnections,
-    worker_rlimit_nofile: sizes.workerRlimitNofile,
+  isSized: true,
+  schemas: { workerConnections: count, workerRlimitNofile: count },
+  settings: (_args, sizes) => ({
+    worker_connections: sizes().workerConnections,
+    worker_rlimit_nofile: sizes().workerRlimitNofile,
   }),
-  target(settings, server) {
-    const place = (setting: string, key: string, rest: Pick<Place, "effective" | "running" | "actions">): Place => ({
-      setting,
-      id: setting,
-      stage: "nginx",
-      format: nginx,
-      tree: nginxTree(server),
-      key,
-      value: String(settings[setting]),
-      check: () => nginxCheck(server),
-      ...rest,
-    });
-    const [connections, limit] = [Number(settings.worker_connections), Number(settings.worker_rlimit_nofile)];
-    const problems = nginxProblems(server);
-    if (problems.length > 0) return { places: [], problems };
-    const preflight = reported("workerConnections", [
-      ...diskFindings(server, [posix.dirname(server.nginx.configuration), "/var/lib", "/var/backups"]),
-      ...fileFindings(server, limit),
-      ...portFindings(server, connections),
-      ...workerFindings(server),
-    ]);
+  probes: (args) => [kernelProbe, nginxProbe(args.nginxConf)],
+  target({ worker_connections, worker_rlimit_nofile }, server) {
+    const { nginx, kernel } = server;
+    const problems = nginxProblems(nginx);
+    if (problems.length > 0) return unreadable(problems);
+    const connections = { setting: "worker_connections", context: "events", value: String(worker_connections) };
+    const limit = { setting: "worker_rlimit_nofile", value: String(worker_rlimit_nofile) };
     return {
       places: [
-        place("worker_connections", "events.worker_connections", {
-          effective: "by file",
-          actions: () => nginxReload(server),
-        }),
-        place("worker_rlimit_nofile", "worker_rlimit_nofile", {
-          effective: "by either",
-          running: workersLimit(server.nginx.workers),
-          actions: (value) => nginxReload(server, value),
-        }),
+        nginxPlace(nginx, connections),
+        nginxPlace(nginx, limit, { value: workersLimit(nginx), limitsFiles: true }),
       ],
-      problems: [...ceilingProblems(server, { workerRlimitNofile: limit }, connections), ...preflight.problems],
-      warnings: preflight.warnings,
+      left: stoppedNeeds(server),
+      problems: [
+        ...openFilesProblems(kernel, { workerRlimitNofile: worker_rlimit_nofile }, worker_connections),
+        ...diskProblems(server, [posix.dirname(nginx.tree.root), "/var/lib", "/var/backups"], "workerConnections"),
+      ],
+      warnings: [...portWarnings(kernel, worker_connections), ...workerWarnings(nginx, kernel.cpus)],
     };
   },
-});
-
-/** The least of the workers' limits: one that kept an old limit is a difference. */
-function workersLimit(workers: readonly { soft: number }[]): string | undefined {
-  return workers.length === 0 ? undefined : String(Math.min(...workers.map((worker) => worker.soft)));
-}
+};

@@ -5,10 +5,36 @@
  * proxied server; uploads lie in client_body_temp_path (Debian: `/var/lib/nginx/body`).
  */
 import { z } from "zod";
-import { directives, nginx } from "../services/nginx/nginx-conf";
-import type { Server } from "../transaction/observation";
-import { defineResource, path } from "./definition";
-import { nginxCheck, nginxProblems, nginxReload, nginxTree, nginxUser } from "./nginx-server";
+import { innerWarnings, nginxPlace, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
+import { stoppedNeeds } from "../services/systemd/units";
+import { ownsFolder } from "../transaction/ownership";
+import { unreadable } from "../transaction/target";
+import { type Definition, path, type ServerArguments } from "./definition";
+
+/** Where uploads lie until they are whole. */
+export interface UploadsArguments {
+  /**
+   * The folder; it is made with mode 0700 for nginx's user, the folder above it must exist. nginx's directive for it is
+   * `client_body_temp_path`: WAPT's guide names /var/lib/nginx/proxy, but that is `proxy_temp_path` and holds answers
+   * of the proxied server, not uploads.
+   */
+  path: string;
+  /**
+   * Space that its partition must have free before the folder is first used, such as `"10GiB"` (KiB, MiB, GiB, TiB or
+   * kB, MB, GB, TB). An upload may be as large as WAPT's `client_max_body_size` (4 GiB), and several at once.
+   * Default: `"10GiB"`.
+   */
+  minFree?: string;
+}
+
+/** The folder of nginx's uploads. It does not depend on `clients`. */
+export interface ProxyTempPathArguments extends ServerArguments, UploadsArguments {}
+
+/** Settings of nginx's uploads. */
+export type ProxyTempPathSettings = {
+  /** The folder in which uploads lie until they are whole. */
+  readonly client_body_temp_path: string;
+};
 
 const UNITS: Readonly<Record<string, number>> = {
   KiB: 1024,
@@ -30,59 +56,41 @@ export function kilobytes(size: string): number | undefined {
   return bytes === undefined ? undefined : Math.ceil((Number(number) * bytes) / 1024);
 }
 
-export const proxyTempPath = defineResource({
+export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSettings> = {
   type: "ProxyTempPath",
-  overrides: [],
-  sized: false,
-  arguments: {
+  isSized: false,
+  schemas: {
     path,
     minFree: z
       .string({ error: 'give a size such as "10GiB"' })
       .refine((size) => kilobytes(size) !== undefined, { error: 'give a size such as "10GiB" or "500MB"' })
       .optional(),
   },
-  settings: (_sizes, args) => ({ client_body_temp_path: args.path }),
+  settings: (args) => ({ client_body_temp_path: args.path }),
+  probes: (args) => [nginxProbe(args.nginxConf)],
   folders: (args) => [args.path],
-  target(settings, server, args) {
-    const problems = nginxProblems(server);
-    if (problems.length > 0) return { places: [], problems };
-    const folder = String(settings.client_body_temp_path);
-    const minFree = {
-      text: args.minFree ?? DEFAULT_MIN_FREE,
-      kilobytes: kilobytes(args.minFree ?? DEFAULT_MIN_FREE) ?? 0,
+  target({ client_body_temp_path }, server, { minFree: given = DEFAULT_MIN_FREE, nginxUser: user }) {
+    const { nginx } = server;
+    const problems = nginxProblems(nginx);
+    if (problems.length > 0) return unreadable(problems);
+    const folder = {
+      path: client_body_temp_path,
+      mode: "700",
+      owner: nginxUser(nginx, user),
+      selinuxType: "httpd_var_lib_t",
+      minFree: { text: given, kilobytes: kilobytes(given) ?? 0 },
     };
-    const free = server.freeKilobytes[folder] ?? Number.POSITIVE_INFINITY;
-    const reason = `${folder}: its partition has ${Math.floor(free / 1024)} MiB free, minFree asks for ${minFree.text}: choose another path, or a smaller minFree`;
-    const tooSmall = free < minFree.kilobytes;
+    const free = server.folders[folder.path]?.freeKilobytes ?? Number.POSITIVE_INFINITY;
+    const reason = `${folder.path}: its partition has ${Math.floor(free / 1024)} MiB free, minFree asks for ${given}: choose another path, or a smaller minFree`;
+    const tooSmall = free < folder.minFree.kilobytes;
     // A folder that is in use already fills and empties: it is refused only before its first use.
-    const inUse = server.record[`folder ${folder}`] !== undefined;
+    const isInUse = ownsFolder(server, folder.path);
     return {
-      places: [
-        {
-          setting: "client_body_temp_path",
-          id: "client_body_temp_path",
-          stage: "nginx",
-          format: nginx,
-          tree: nginxTree(server),
-          key: "http.client_body_temp_path",
-          value: folder,
-          effective: "by file",
-          actions: () => nginxReload(server),
-          check: () => nginxCheck(server),
-        },
-      ],
-      folder: { id: `folder ${folder}`, path: folder, mode: "700", owner: nginxUser(server, args.nginxUser), minFree },
-      problems: tooSmall && !inUse ? [{ property: "path", reason }] : [],
-      warnings: [...(tooSmall && inUse ? [reason] : []), ...overriding(server)],
+      places: [nginxPlace(nginx, { setting: "client_body_temp_path", context: "http", value: folder.path })],
+      folder,
+      left: stoppedNeeds(server),
+      problems: tooSmall && !isInUse ? [{ property: "path", reason }] : [],
+      warnings: [...(tooSmall && isInUse ? [reason] : []), ...innerWarnings(nginx, "client_body_temp_path")],
     };
   },
-});
-
-function overriding(server: Server): string[] {
-  return directives(nginxTree(server), "client_body_temp_path")
-    .filter((one) => one.context.length > 1)
-    .map(
-      (one) =>
-        `${one.file}:${one.line}: client_body_temp_path ${one.value} stands inside ${one.context.at(-1)} and wins there`,
-    );
-}
+};

@@ -1,54 +1,66 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
-import { posix } from "node:path";
-import { ini } from "../services/wapt/ini";
-import { SUPERUSER_RESERVED } from "../sizing";
-import type { Place } from "../transaction/target";
-import { defineResource } from "./definition";
-import { findCluster, reservedConnections } from "./postgres-server";
-import { diskFindings, reported } from "./preflight";
-import { iniTree, isLocal, waptDatabase, waptRestart } from "./wapt-server";
+import type { Server } from "../services";
+import { findCluster, isLocal, postgresqlProbe, reservedConnections } from "../services/postgresql/postgresql";
+import { stoppedNeeds } from "../services/systemd/units";
+import { folderOf, iniPlace, iniProblems, waptProbe } from "../services/wapt/wapt";
+import { diskProblems } from "../transaction/observation";
+import { type Conflict, type Planned, unreadable } from "../transaction/target";
+import { count, type Definition, type SizedArguments } from "./definition";
+import { restartOfWapt, unitsProbe } from "./units";
 
-export const waptServerIni = defineResource({
+/** waptserver's connections. */
+export interface WaptServerIniArguments extends SizedArguments {
+  /** PostgreSQL's `max_connections`, which bounds the pool. Default: clients ÷ 4, at least 100. */
+  maxConnections?: number;
+  /** `db_max_connections`, the pool, in connections. Default: max_connections − 10. */
+  dbMaxConnections?: number;
+  /** `max_clients`, in websockets that are held at the same time. Default: 1.2 × clients, at least 4096. */
+  maxClients?: number;
+}
+
+/** Settings of waptserver. */
+export type WaptServerIniSettings = {
+  /** Connections to PostgreSQL that waptserver may hold: its pool. */
+  readonly db_max_connections: number;
+  /** Websockets that waptserver holds at the same time. */
+  readonly max_clients: number;
+};
+
+export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSettings> = {
   type: "WaptServerIni",
-  overrides: ["maxConnections", "dbMaxConnections", "maxClients"],
-  restartsWith: ["PostgresConnections"],
-  settings: (sizes) => ({ db_max_connections: sizes.dbMaxConnections, max_clients: sizes.maxClients }),
-  target(settings, server, args) {
-    const tree = iniTree(server, args.waptserverIni);
-    if (!tree.files.has(tree.root)) {
-      const reason = `there is no ${tree.root} on the server: give waptserverIni where WAPT's configuration lies elsewhere`;
-      return { places: [], problems: [{ property: "waptserverIni", reason }] };
-    }
-    const place = (setting: string): Place => ({
-      setting,
-      id: setting,
-      stage: "wapt",
-      format: ini,
-      tree,
-      key: `options.${setting}`,
-      value: String(settings[setting]),
-      effective: "by file",
-      actions: () => waptRestart(server),
-    });
-    const pool = Number(settings.db_max_connections);
-    const { problems } = reported("waptserverIni", diskFindings(server, [posix.dirname(tree.root)]));
+  isSized: true,
+  schemas: { maxConnections: count, dbMaxConnections: count, maxClients: count },
+  settings: (_args, sizes) => ({ db_max_connections: sizes().dbMaxConnections, max_clients: sizes().maxClients }),
+  probes: (args) => [unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
+  target({ db_max_connections, max_clients }, server, args) {
+    const problems = iniProblems(server.wapt);
+    if (problems.length > 0) return unreadable(problems);
+    const restart = restartOfWapt(server);
     return {
-      problems,
-      places: [place("db_max_connections"), place("max_clients")],
-      conflicts(planned) {
-        const database = waptDatabase(server, args.waptserverIni);
-        if (!database || !isLocal(database.host)) return [];
-        const found = findCluster(server, args);
-        const live = "cluster" in found ? found.cluster.settings?.max_connections : undefined;
-        const most = Number(planned("max_connections") ?? live ?? Number.POSITIVE_INFINITY);
-        const reserved = "cluster" in found ? reservedConnections(found.cluster) : SUPERUSER_RESERVED;
-        if (pool <= most - reserved) return [];
-        const reason =
-          `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${reserved} reserved. ` +
-          `Raise max_connections first (PostgresConnections), or use WaptServer, which does both together where Pulumi may ` +
-          `send both at a time: repeat it with --parallel 5 for each server`;
-        return [{ property: "dbMaxConnections", reason }];
-      },
+      places: [
+        iniPlace(server.wapt, "db_max_connections", db_max_connections, restart),
+        iniPlace(server.wapt, "max_clients", max_clients, restart),
+      ],
+      left: stoppedNeeds(server),
+      problems: diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
+      conflicts: (planned) => poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
     };
   },
-});
+};
+
+/** The pool never exceeds what PostgreSQL gives it, in this transaction or as it runs. */
+function poolConflicts(server: Server, pool: number, planned: Planned, given: string | undefined): Conflict[] {
+  const { database } = server.wapt;
+  if (!database || !isLocal(database.host)) return [];
+  const found = findCluster(server.postgresql, server.files, database, given);
+  const cluster = "cluster" in found ? found.cluster : {};
+  const running = "cluster" in found ? found.cluster.settings?.max_connections : undefined;
+  const most = Number(planned("max_connections") ?? running ?? Number.POSITIVE_INFINITY);
+  const reserved = reservedConnections(cluster);
+  if (pool <= most - reserved) return [];
+  const reason =
+    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${reserved} reserved. ` +
+    "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
+    "or use WaptServer, which changes both in one transaction";
+  return [{ property: "dbMaxConnections", reason, beside: "max_connections" }];
+}

@@ -1,3 +1,4 @@
+/** What a connection to a server may say, and the credentials from elsewhere. */
 import { z } from "zod";
 
 /** The fields that hold secrets, in a connection and in its `proxy`. */
@@ -19,58 +20,88 @@ const host = z
 
 const file = z.string().min(1, { error: "connection.knownHosts names a file, or several" });
 
-const fields = {
+/** How to reach a server and how to log in, without what only the last server of a way needs. */
+export interface Hop {
   /** The name or address of the server, or a `Host` of the ssh configuration. */
-  host,
+  host: string;
   /** Default: the ssh configuration's `Port`, else 22. */
+  port?: number;
+  /** Default: the ssh configuration's `User`, else root. */
+  user?: string;
+  /** The password to log in with; secret. Better kept in the stack's configuration. */
+  password?: string;
+  /** The contents (not the name) of a private key: OpenSSH, PKCS#1, SEC 1, PKCS#8 or PuTTY 2; secret. */
+  privateKey?: string;
+  /** The passphrase of an encrypted private key: of `privateKey` and of key files; secret. */
+  privateKeyPassword?: string;
+  /** Default: the ssh configuration's `IdentityAgent`, else `SSH_AUTH_SOCK`. */
+  agentSocketPath?: string;
+  /** The server's public key, as in authorized_keys or its base64 part alone. It takes the place of known_hosts. */
+  hostKey?: string;
+  /**
+   * `strict` (the default): the server's key must be in known_hosts, or be `hostKey`. `accept-new`: a server that was
+   * never seen is added to known_hosts. `off`: any key is accepted, also an attacker's.
+   */
+  hostKeyChecking?: "strict" | "accept-new" | "off";
+  /** The known_hosts files to use, by name. Default: the ssh configuration's, else ~/.ssh/known_hosts and the system's. */
+  knownHosts?: string | string[];
+  /** Attempts to connect before giving up; -1 for no limit. A refused login is never tried again. Default: 3. */
+  dialErrorLimit?: number;
+  /**
+   * Seconds that each attempt may take to connect, to exchange keys and to log in, each; 0 for no limit of ours.
+   * Default: the ssh configuration's `ConnectTimeout`, else 15.
+   */
+  perDialTimeout?: number;
+}
+
+/**
+ * How to reach a server: the fields of @pulumi/command's `remote.ConnectionArgs`, and those of verification and sudo. One
+ * object serves both packages.
+ */
+export interface Connection extends Hop {
+  /** The server through which this one is reached. Default: the ssh configuration's `ProxyJump`. */
+  proxy?: Hop;
+  /** Become root by sudo after the login. Default: false. */
+  sudo?: boolean;
+  /** The password that sudo asks for; secret. Default: `password`. Better kept in the stack's configuration. */
+  sudoPassword?: string;
+}
+
+/** The check of each field by itself. */
+type Schemas<T> = { readonly [N in keyof T]-?: z.ZodType<T[N] | undefined> };
+
+const fields = {
+  host,
   port: z
     .number({ error: "a port is a number from 1 to 65535" })
     .int({ error: "a port is a number from 1 to 65535" })
     .min(1, { error: "a port is a number from 1 to 65535" })
     .max(65535, { error: "a port is a number from 1 to 65535" })
     .optional(),
-  /** Default: the ssh configuration's `User`, else root. */
   user: oneLine("connection.user").min(1, { error: "connection.user is empty: leave it out for root" }).optional(),
-  /** The password to log in with. */
   password: oneLine("connection.password").optional(),
-  /** The contents (not the name) of a private key: OpenSSH, PKCS#1, SEC 1, PKCS#8 or PuTTY 2. */
   privateKey: z.string().optional(),
-  /** The passphrase of an encrypted private key: of `privateKey` and of key files. */
   privateKeyPassword: z.string().optional(),
-  /** Default: the ssh configuration's `IdentityAgent`, else `SSH_AUTH_SOCK`. */
   agentSocketPath: z.string().optional(),
-  /** The server's public key, as in authorized_keys or its base64 part alone. It takes the place of known_hosts. */
   hostKey: z.string().optional(),
-  /**
-   * How the server's key is verified: against known_hosts (`strict`, the default), so too but a server never seen is
-   * written there (`accept-new`), or not at all (`off`).
-   */
   hostKeyChecking: z
     .enum(["strict", "accept-new", "off"], { error: 'hostKeyChecking is "strict", "accept-new" or "off"' })
     .optional(),
-  /** The known_hosts files to use, by name. Default: the ssh configuration's, else ~/.ssh/known_hosts and the system's. */
   knownHosts: z.union([file, z.array(file)]).optional(),
-  /** Attempts to connect before giving up; -1 for no limit. A refused login is never tried again. Default: 3. */
   dialErrorLimit: z
     .number()
     .int({ error: "dialErrorLimit is a whole number, or -1 for no limit" })
     .min(-1, { error: "dialErrorLimit is a whole number, or -1 for no limit" })
     .optional(),
-  /**
-   * Seconds that each attempt may take to connect, to exchange keys and to log in, each; 0 for no limit of ours.
-   * Default: the ssh configuration's `ConnectTimeout`, else 15.
-   */
   perDialTimeout: z
     .number()
     .min(0, { error: "perDialTimeout is a number of seconds, or 0 for no limit" })
     .max(86_400, { error: "perDialTimeout is at most 86400 seconds" })
     .optional(),
-};
+} satisfies Schemas<Hop>;
 
 const sudoFields = {
-  /** Become root through sudo after logging in. Default: false. */
   sudo: z.boolean().optional(),
-  /** The password for sudo, if it asks for one. Default: `password`. */
   sudoPassword: oneLine("connection.sudoPassword").optional(),
 };
 
@@ -82,20 +113,15 @@ const unknownField = (known: readonly string[]) => (issue: { code?: string; keys
 
 /** The server through which another one is reached. */
 const proxy = z.strictObject(fields, { error: unknownField(Object.keys(fields)) });
-const allFields = { ...fields, ...sudoFields, proxy: proxy.optional() };
+const allFields = { ...fields, ...sudoFields, proxy: proxy.optional() } satisfies Schemas<Connection>;
 
-/**
- * A connection whose values are all known: the fields of @pulumi/command's `remote.ConnectionArgs`, and those of
- * verification and sudo.
- */
+/** The check of a connection whose values are all known. */
 export const connectionSchema = z
   .strictObject(allFields, { error: unknownField(Object.keys(allFields)) })
   .refine((connection) => connection.sudoPassword === undefined || connection.sudo !== undefined, {
     error: "sudoPassword is given, but not sudo: add sudo: true",
     path: ["sudo"],
   });
-
-export type Connection = z.infer<typeof connectionSchema>;
 
 /** What to log in with when the connection's own arguments don't say, or are refused: from the stack's configuration. */
 export interface Credentials {

@@ -64,6 +64,12 @@ export function destinationKey({ user, host, port }: Pick<Destination, "user" | 
   return `${user}@${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
+/** Tells one server from another within a process: who logs in where, and through which servers. */
+export function destinationRoute(target: Destination): string {
+  const via = target.via === undefined ? "" : ` via ${destinationRoute(target.via)}`;
+  return `${destinationKey(target)}${via}`;
+}
+
 /** Names the destination in messages: as it was given, and what that stands for. */
 export function destinationName(target: Destination): string {
   const key = destinationKey(target);

@@ -5,6 +5,7 @@ import {
   destinationId,
   destinationKey,
   destinationName,
+  destinationRoute,
   destinationSecrets,
   resolveDestination,
 } from "./destination";
@@ -46,6 +47,11 @@ export interface Host {
    * Throws an {@link SshError}; an exit status other than 0 is a result, not an error.
    */
   run(program: string, options?: RunOptions): Promise<Result>;
+}
+
+/** Which server a connection leads to, the same for all who reach it in the same way; it is not connected to. */
+export function routeOf(connection: Connection, credentials: Credentials = {}): string {
+  return destinationRoute(resolveDestination(connection, credentials));
 }
 
 const TIMEOUT_SECONDS = 300;

@@ -1,19 +1,22 @@
 # A transaction on a server: all files and services take the new values, or all have the old ones again.
-# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with services.sh behind it, and then one brace group, so
-# that a connection cut half-way runs nothing, of these calls in this order:
-#   begin ROOT WAIT HOLDER STOPPED...   lock the server; ROOT is "" for the server itself; STOPPED are the services that,
-#                                   as was planned on, an earlier run had stopped
-#   check_space PATH KILOBYTES WANTED
+# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with the programs of the services that it acts on behind
+# it, and then one brace group, so that a connection cut half-way runs nothing, of these calls in this order:
+#   begin ROOT WAIT HOLDER JOURNAL SERVICE...   lock the server; ROOT is "" for the server itself; JOURNAL is the hash of
+#                                   what, as was planned on, earlier runs had left to do
+#   space PATH KILOBYTES WANTED
 #   file ID PATH SHA256 BASE64 MODE OWNER   write a candidate beside PATH; SHA256 is what was planned on, "-" for none;
 #                                   BASE64 is its new text, "-" to remove it
-#   pending ACTION...               what a crash from here on leaves to do
-#   put ID PATH, folder, check_..., set_sysctl, daemon_reload, nginx_reload, stop, postgres_restart, start, remove_folder
+#   pending STEP...                 what a crash from here on leaves to do
+#   put ID PATH, folder, remove_folder
+#   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
+# A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.
 # It reports "note BASE64" and at its end "result WORD BASE64".
 # shellcheck shell=sh
 
 failed='' result='' error='' unrestored=''
-locked='' earlier='' settled='' touched='' files='' placed='' made='' folders='' watcher=''
+locked='' earlier='' settled='' touched='' files='' placed='' made='' folders='' watcher='' services=''
+undo_first='' undo_last=''
 
 ok() { [ -z "$failed" ]; }
 
@@ -42,7 +45,7 @@ reason() { printf '%s' "$error" | tr '\n' ' ' | cut -c1-600; }
 
 hash_of() { if [ -e "$1" ]; then sha256sum <"$1" | cut -d' ' -f1; else echo -; fi; }
 
-begin() { # ROOT WAIT HOLDER STOPPED...
+begin() { # ROOT WAIT HOLDER JOURNAL SERVICE...
   trap '' HUP PIPE INT
   trap 'fail refused "this run was told to end (SIGTERM)"' TERM
   export LC_ALL=C
@@ -58,10 +61,12 @@ begin() { # ROOT WAIT HOLDER STOPPED...
   else
     exec 9<>"$state/lock"
     lock "$2" "$3"
-    shift 3
+    planned=$4
+    shift 4
+    services=$*
     if [ -n "$locked" ]; then
       watch_over_run
-      recover "$@"
+      recover "$planned"
     fi
   fi
 }
@@ -83,9 +88,9 @@ lock() { # SECONDS HOLDER
 }
 
 # A run that was cut off left its journal: its temporary files go, what it had still to do is in this run's plan.
-recover() { # STOPPED...
+recover() { # JOURNAL
   earlier=$(grep -v '^temporary ' "$state/journal" 2>/dev/null)
-  if [ "$(printf '%s\n' "$earlier" | sed -n 's/^stopped //p' | sort -u)" != "$(printf '%s\n' "$@" | sort -u)" ]; then
+  if [ "$(printf '%s' "$earlier" | sha256sum | cut -d' ' -f1)" != "$1" ]; then
     fail changed "another run was at work on the server while this one was planned; repeat it"
   fi
   try clear_away || fail refused "$state/journal can't be written: $(reason)"
@@ -102,8 +107,7 @@ clear_away() {
   write_journal "$(grep -v '^temporary ' "$state/journal")"
 }
 
-# When this run is killed its temporary files go all the same, and the services that it stopped do not stay down until
-# the next one.
+# When this run is killed its temporary files go all the same, and each service may do what should not wait for the next.
 watch_over_run() {
   (
     exec 9>&- >/dev/null 2>&1
@@ -113,7 +117,9 @@ watch_over_run() {
     flock 9
     clear_away
     exec 9>&-
-    start_left_stopped
+    for service in $services; do
+      if command -v "after_kill_$service"; then "after_kill_$service"; fi
+    done
   ) &
   watcher=$!
 }
@@ -138,28 +144,42 @@ journal() { # LINE...
   try add_to_journal "$@" || fail refused "$state/journal can't be written: $(reason)"
 }
 
-# What is left to do: of an earlier run's all that was not in this one when it went well, else all of it.
+# What is left to do: of an earlier run's all that was not in this one when it went well, else all of it. Folders that it
+# had made and that are nobody's were in this one's plan.
 close_journal() {
-  if [ -z "$result" ]; then
-    remove_unrecorded
-    earlier=$(printf '%s\n' "$earlier" | grep -v '^made ' | grep -vxF "$settled")
-  fi
+  if [ -z "$result" ]; then earlier=$(printf '%s\n' "$earlier" | grep -v '^made ' | grep -vxF "$settled"); fi
   if [ "$result" != broken ]; then write_journal "$earlier"; fi
 }
 
-# Folders that an earlier run made and then, cut off while it put everything back, did not come to remove.
-remove_unrecorded() {
-  printf '%s\n' "$earlier" | sed -n 's/^made //p' | while IFS= read -r f; do
-    grep -qF "\"folder ${f#"$root"}\"" "$state/record.json" || rmdir "$f"
+# A line of the journal that is no longer true when this run went well.
+settle() { # LINE
+  settled="$settled$1
+"
+}
+
+pending() { # STEP...
+  for name; do
+    settle "pending $name"
+    if ok; then journal "pending $name"; fi
   done
 }
 
-pending() { # ACTION...
-  for action; do
-    settled="${settled}pending $action
-"
-    if ok; then journal "pending $action"; fi
-  done
+step() { # SERVICE VERB WORD...
+  ok || return 0
+  name=$1_$2
+  shift 2
+  "$name" "$@"
+}
+
+# Once each, in the order in which it was done; those of on_undo_last come behind all others.
+on_undo() { # NAME
+  touched=1
+  case " $undo_first " in *" $1 "*) ;; *) undo_first="$undo_first $1" ;; esac
+}
+
+on_undo_last() { # NAME
+  touched=1
+  case " $undo_last " in *" $1 "*) ;; *) undo_last="$undo_last $1" ;; esac
 }
 
 make_parents() { # FOLDER: with each one made remembered, outermost last
@@ -256,13 +276,37 @@ put() { # ID PATH
   fi
 }
 
+# The candidates bound over the real files, in a mount namespace that only the command sees.
+in_place() { # COMMAND...
+  pairs=0
+  for id in $files; do
+    eval "new=\$candidate_$id target=\$target_$id"
+    if [ -e "$new" ] && [ -e "$target" ]; then
+      set -- "$new" "$target" "$@"
+      pairs=$((pairs + 1))
+    fi
+  done
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  unshare -m sh -c '
+    pairs=$1
+    shift
+    while [ "$pairs" -gt 0 ]; do
+      mount --bind "$1" "$2" || exit 1
+      shift 2
+      pairs=$((pairs - 1))
+    done
+    exec "$@"' sh "$pairs" "$@"
+}
+
+can_bind() { unshare -m mount --bind "$state" "$state" 2>/dev/null; }
+
 existing_folder() { # PATH: itself, or the nearest above it
   set -- "$root$1"
   until [ -d "${1:-/}" ]; do set -- "${1%/*}"; done
   printf '%s' "${1:-/}"
 }
 
-check_space() { # PATH KILOBYTES WANTED
+space() { # PATH KILOBYTES WANTED
   ok || return 0
   free=$(df -Pk "$(existing_folder "$1")" 2>/dev/null | awk 'NR == 2 { print $4 }')
   if [ "${free:-0}" -lt "$2" ]; then
@@ -271,7 +315,7 @@ check_space() { # PATH KILOBYTES WANTED
 }
 
 # Before nginx is asked: its test would make the folder, too.
-folder() { # PATH MODE OWNER
+folder() { # PATH MODE OWNER SELINUX_TYPE
   ok || return 0
   path=$root$1
   parent=${path%/*}
@@ -285,25 +329,25 @@ folder() { # PATH MODE OWNER
     touched=1
     folders="$folders$(stat -c '%a %u:%g' "$path") $path
 "
-    own_folder "$path" "$2" "$3"
+    own_folder "$path" "$2" "$3" "$4"
   else
-    make_folder "$1" "$2" "$3"
+    make_folder "$1" "$2" "$3" "$4"
   fi
 }
 
-make_folder() { # PATH MODE OWNER
+make_folder() { # PATH MODE OWNER SELINUX_TYPE SELINUX_TYPE
   journal "made $path"
   ok || return 0
   if try mkdir -m "$2" "$path"; then
     made="$path
 $made"
-    own_folder "$path" "$2" "$3"
+    own_folder "$path" "$2" "$3" "$4"
   else
     fail refused "$1 can't be made: $(reason)"
   fi
 }
 
-own_folder() { # PATH MODE OWNER
+own_folder() { # PATH MODE OWNER SELINUX_TYPE SELINUX_TYPE
   ids=$3
   # An image has users of its own, which this machine may not know.
   if [ -n "$root" ]; then ids=$(awk -F: -v user="${3%:*}" '$1 == user { print $3 ":" $4 }' "$root/etc/passwd" 2>/dev/null); fi
@@ -313,7 +357,7 @@ own_folder() { # PATH MODE OWNER
     fail refused "$1: $(reason)"
   fi
   try chmod "$2" "$1" || fail refused "$1: $(reason)"
-  if [ -z "$root" ] && command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -t httpd_var_lib_t "$1"; fi
+  if [ -z "$root" ] && command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -t "$4" "$1"; fi
 }
 
 remove_folder() { # PATH: one that a resource made, when nothing is in it
@@ -358,7 +402,7 @@ END
 undo() {
   restore_files
   restore_folders
-  restore_services
+  for name in $undo_first $undo_last; do "undo_$name"; done
   if [ -z "$unrestored" ]; then
     failed="$failed. Everything was put back as it was"
   else

@@ -1,6 +1,6 @@
 /** Which resource owns which setting of a server, and what the record says after a change. Pure. */
-import type { Problem } from "../sizing";
-import type { Server } from "./observation";
+import type { Problem } from "../problem";
+import type { Base } from "./observation";
 import { type Entry, type Owner, RECORD, type ServerRecord } from "./record";
 import { fileValue, type Place, type Target } from "./target";
 
@@ -11,7 +11,7 @@ export interface Before {
   readonly running?: string;
 }
 
-/** One resource's part in a transaction. */
+/** What one resource wants of a server: a transaction. */
 export interface Claim {
   readonly owner: Owner;
   readonly target: Target;
@@ -23,8 +23,20 @@ export interface Claim {
   readonly before?: Readonly<Record<string, Before>>;
 }
 
+/** A folder's name in the record. */
+const folderId = (path: string): string => `folder ${path}`;
+
+/** The names under which a target's parts are recorded. */
+export function idsOf({ places, folder }: Target): string[] {
+  return [...places.map((place) => place.id), ...(folder ? [folderId(folder.path)] : [])];
+}
+
+/** Whether a resource has this folder on record. */
+export const ownsFolder = ({ record }: Base, path: string): boolean => record.settings[folderId(path)] !== undefined;
+
 /** A setting that another stack owns. */
-export function ownershipProblems(record: ServerRecord, owner: Pick<Owner, "stack" | "id">, target: Target): Problem[] {
+export function ownershipProblems(server: Base, owner: Pick<Owner, "stack" | "id">, target: Target): Problem[] {
+  const record = server.record.settings;
   const foreign = idsOf(target).filter(
     (id) => record[id] && record[id].id !== owner.id && record[id].stack !== owner.stack,
   );
@@ -36,55 +48,38 @@ export function ownershipProblems(record: ServerRecord, owner: Pick<Owner, "stac
   return [{ property: "connection", reason }];
 }
 
-/** The names under which a target's parts are recorded. */
-export function idsOf(target: Target): string[] {
-  return [...target.places.map((place) => place.id), ...(target.folder ? [target.folder.id] : [])];
-}
-
-/** The record once the claims have what they want; `followers` are places that follow one of them. */
-export function recordAfter(server: Server, claims: readonly Claim[], followers: readonly Place[]): ServerRecord {
-  const record: Record<string, Entry> = { ...server.record };
+/** The record once the claim has what it wants; `followers` are places that follow one of its own. */
+export function recordAfter(server: Base, claim: Claim, followers: readonly Place[]): ServerRecord {
+  const known = server.record.settings;
   // What a resource no longer has goes too: another path has another folder.
-  for (const { owner } of claims) {
-    for (const id of Object.keys(record)) if (record[id]!.id === owner.id) delete record[id];
+  const record = Object.fromEntries(Object.entries(known).filter(([, entry]) => entry.id !== claim.owner.id));
+  if (claim.mode === "restore") return record;
+  const { places, folder } = claim.target;
+  for (const place of places) record[place.id] = entryOf(server, claim.owner, place);
+  if (folder) {
+    const id = folderId(folder.path);
+    const stood = server.folders[folder.path]?.mode === undefined ? null : "present";
+    record[id] = { ...claim.owner, value: folder.path, before: known[id] ? known[id].before : stood };
   }
-  for (const claim of claims.filter((one) => one.mode === "apply")) {
-    for (const place of claim.target.places) record[place.id] = entryOf(server, claim.owner, place);
-    const folder = claim.target.folder;
-    if (folder) {
-      const known = server.record[folder.id];
-      const before = known ? known.before : server.folders[folder.path] ? "present" : null;
-      record[folder.id] = { ...claim.owner, value: folder.path, before };
-    }
-    for (const place of followers)
-      record[place.id] = { ...entryOf(server, claim.owner, place), ...ownerIn(server.record, place) };
+  for (const place of followers) {
+    const { stack, resource, id } = known[place.id] ?? claim.owner;
+    record[place.id] = { ...entryOf(server, { stack, resource, id }, place) };
   }
   return record;
 }
 
-/** Two resources of this stack that want the same setting would undo each other's at each run. */
-export function rivals(claims: readonly Claim[]): Problem[] {
-  const owners = new Map<string, string>();
-  const problems: Problem[] = [];
-  for (const { owner, target } of claims.filter((claim) => claim.mode === "apply")) {
-    for (const id of idsOf(target)) {
-      const first = owners.get(id);
-      const reason = `${id}: both ${first} and ${owner.resource} want to set it on this server; remove one of them`;
-      if (first !== undefined) problems.push({ property: "connection", reason });
-      owners.set(id, owner.resource);
-    }
-  }
-  return problems.slice(0, 1);
+/** Folders that a resource made and no longer has, and those that a run made which was cut off before it had recorded them. */
+export function foldersToRemove(server: Base, claim: Claim): string[] {
+  const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
+  const own = Object.entries(server.record.settings)
+    .filter(([id, entry]) => id === folderId(entry.value) && entry.id === claim.owner.id && entry.before === null)
+    .map(([, entry]) => entry.value);
+  const orphans = server.journal.made.filter((path) => !ownsFolder(server, path));
+  return [...new Set([...own, ...orphans])].filter((path) => path !== kept);
 }
 
-/** A place that follows another one stays its owner's. */
-function ownerIn(record: ServerRecord, place: Place): Owner | undefined {
-  const entry = record[place.id];
-  return entry && { stack: entry.stack, resource: entry.resource, id: entry.id };
-}
-
-function entryOf(server: Server, owner: Owner, place: Place): Entry {
-  const known = server.record[place.id];
+function entryOf(server: Base, owner: Owner, place: Place): Entry {
+  const known = server.record.settings[place.id];
   const before = known
     ? { before: known.before, running: known.running }
     : { before: fileValue(place), running: place.running };

@@ -1,57 +1,73 @@
-/** Writes a plan as the calls that apply.sh takes, and reads what it reports. */
+/** Writes a plan as the calls that apply.sh takes, and reads what it reports; and observe.sh with its calls. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { FileChange, Plan } from "./plan";
+import { call } from "../text/shell";
+import { type FileChange, type Plan, RECORD_STAGE } from "./plan";
 import { formatRecord, parseRecord } from "./record";
-import type { Action, Check } from "./target";
+import { type Probe, type Services, type Slot, type Step, stepName } from "./service";
 
-const program = (name: string): string => readFileSync(join(__dirname, name), "utf8");
-
-/** A word that sh takes as it is. */
-export function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
+/** Where on the server to look. */
+export interface Scope {
+  /** "" for the server itself, else a folder that holds its files; no service is touched then. */
+  readonly root: string;
+  readonly probes: readonly Probe[];
+  readonly folders: readonly string[];
 }
 
-const call = (name: string, ...words: string[]): string => [name, ...words.map(quote)].join(" ");
-
-/** observe.sh with its call. */
-export function observeProgram(arguments_: {
-  root: string;
-  nginx: string;
-  postgresql: string;
-  waptserver: string;
-  folders: readonly string[];
-}): string {
-  const { root, nginx, postgresql, waptserver, folders } = arguments_;
-  return whole(["observe.sh"], [call("observe", root, nginx, postgresql, waptserver, ...folders)]);
-}
-
-// sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
-function whole(names: readonly string[], calls: readonly string[]): string {
-  return `${names.map(program).join("\n")}\n{\n${calls.join("\n")}\n} </dev/null\n`;
+/** Who others are told holds the server's lock, and below which root. */
+export interface Run {
+  readonly root: string;
+  readonly holder: string;
 }
 
 /** How long a transaction waits for another one on the same server, in seconds. */
 export const LOCK_SECONDS = 120;
 
-/** The transaction's program with the calls that carry out a plan, `holder` being who others are told holds the lock. */
-export function applyProgram(plan: Plan, root: string, holder: string): string {
-  return transactionProgram(transactionCalls(plan, root, holder));
+/** observe.sh and the services' programs, with the calls that a scope asks for. */
+export function observeProgram({ root, probes, folders }: Scope, services: Services): string {
+  const calls = [
+    call("observe", root),
+    ...probes.map(({ service, words }) => call(`probe_${service}`, ...words)),
+    ...folders.map((path) => call("folder", path)),
+    call("end_report"),
+  ];
+  return program("observe.sh", services, new Set(probes.map(({ service }) => service)), calls);
 }
 
-/** apply.sh and services.sh with calls. */
-export function transactionProgram(calls: readonly string[]): string {
-  return whole(["apply.sh", "services.sh"], calls);
+/** The transaction's program with the calls that carry out a plan. */
+export function applyProgram(plan: Plan, services: Services, run: Run): string {
+  return transactionProgram(transactionCalls(plan, services, run), services, servicesOf(plan, services, run));
+}
+
+/** apply.sh and the programs of some services, with calls. */
+export function transactionProgram(calls: readonly string[], services: Services, names: ReadonlySet<string>): string {
+  return program("apply.sh", services, names, calls);
+}
+
+// sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
+function program(main: string, services: Services, names: ReadonlySet<string>, calls: readonly string[]): string {
+  const files = [join(__dirname, main), ...[...names].map((name) => services.byName[name]!.program)];
+  return `${files.map((file) => readFileSync(file, "utf8")).join("\n")}\n{\n${calls.join("\n")}\n} </dev/null\n`;
+}
+
+/** The services whose programs a plan needs. */
+export function servicesOf(plan: Plan, services: Services, { root }: Run): ReadonlySet<string> {
+  const steps = [...onServer(root, plan.checks), ...services.order.flatMap((slot) => stepsAt(slot, plan, root))];
+  return new Set(steps.flatMap(({ service }) => [service, ...(services.byName[service]!.uses ?? [])]));
 }
 
 /** The calls alone, in their order: the transaction's steps. */
-export function transactionCalls(plan: Plan, root: string, holder: string): string[] {
+export function transactionCalls(plan: Plan, services: Services, run: Run): string[] {
+  const { root, holder } = run;
+  const names = [...servicesOf(plan, services, run)];
   return [
-    call("begin", root, String(LOCK_SECONDS), holder, ...plan.start),
+    call("begin", root, String(LOCK_SECONDS), holder, plan.journal, ...names),
     ...preparations(plan, root),
-    ...activations(plan, root),
+    ...services.order.flatMap((slot) => callsAt(slot, plan, root)),
+    ...plan.removedFolders.map((path) => call("remove_folder", path)),
+    ...lastOfRecord(plan),
     call("finish"),
   ];
 }
@@ -59,55 +75,36 @@ export function transactionCalls(plan: Plan, root: string, holder: string): stri
 /** What is found out and written beside the files before any of them changes. */
 function preparations(plan: Plan, root: string): string[] {
   const { first, last } = recordChanges(plan);
-  const actions = actionsOn(root, plan);
+  const names = new Set(onServer(root, plan.steps).map(stepName));
   return [
-    ...plan.folders.map(({ path, minFree }) => call("check_space", path, String(minFree.kilobytes), minFree.text)),
+    ...plan.folders.map(({ path, minFree }) => call("space", path, String(minFree.kilobytes), minFree.text)),
     ...managed(plan).map((change, index) => fileCall(change, `f${index}`)),
     ...(first ?? last ?? []).slice(0, 1),
-    ...named(actions, "sysctl").map(({ key, value }) => call("check_sysctl", key.replaceAll(".", "/"), value)),
-    ...(actions.length > 0 ? [call("pending", ...new Set(actions.map(({ name }) => name)))] : []),
+    ...(names.size > 0 ? [call("pending", ...names)] : []),
     ...(first ?? []).slice(1),
-    ...plan.folders.map((folder) => call("folder", folder.path, folder.mode, `${folder.owner}:`)),
-    ...(root === "" ? plan.checks.map((check) => checkCall(check)) : []),
-  ];
-}
-
-/** The one order that is safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL. */
-function activations(plan: Plan, root: string): string[] {
-  const act = <N extends Action["name"]>(name: N) => named(actionsOn(root, plan), name);
-  const toStart = root === "" ? plan.start : [];
-  const units = act("wapt restart").flatMap((action) => action.units);
-  const placed = root === "" ? plan.checks.filter((check) => check.name === "postgresql") : [];
-  const { first, last } = recordChanges(plan);
-  return [
-    ...put(plan, "kernel"),
-    ...act("sysctl").map(({ key, value }) => call("set_sysctl", key.replaceAll(".", "/"), value)),
-    ...act("daemon-reload").map(() => call("daemon_reload")),
-    ...put(plan, "nginx"),
-    ...act("nginx reload").map((action) => call("nginx_reload", action.configuration, action.workerNofile ?? "-")),
-    ...put(plan, "postgresql"),
-    ...placed.map((check) => checkCall(check, "check_placed_postgres")),
-    ...(units.length > 0 ? [call("stop", ...units)] : []),
-    ...act("postgresql restart").map((action) =>
-      call("postgres_restart", action.unit, action.owner, action.port, action.data, action.maxConnections ?? "-"),
-    ),
-    ...put(plan, "wapt"),
-    ...(units.length > 0 || toStart.length > 0 ? [call("start", ...toStart)] : []),
-    ...plan.removedFolders.map((path) => call("remove_folder", path)),
-    ...(last ?? []).slice(first ? 0 : 1),
+    ...plan.folders.map(({ path, mode, owner, selinuxType }) => call("folder", path, mode, `${owner}:`, selinuxType)),
+    ...onServer(root, plan.checks).map(stepCall),
   ];
 }
 
 /** Below a root there is no service and no kernel to act on. */
-const actionsOn = (root: string, plan: Plan): readonly Action[] => (root === "" ? plan.actions : []);
+const onServer = (root: string, steps: readonly Step[]): readonly Step[] => (root === "" ? steps : []);
 
-function named<N extends Action["name"]>(actions: readonly Action[], name: N): (Action & { name: N })[] {
-  return actions.filter((one): one is Action & { name: N } => one.name === name);
+const callsAt = (slot: Slot, plan: Plan, root: string): string[] =>
+  "put" in slot ? put(plan, slot.put) : stepsAt(slot, plan, root).map(stepCall);
+
+function stepsAt(slot: Slot, plan: Plan, root: string): Step[] {
+  if ("put" in slot) return [];
+  const [steps, name] = "check" in slot ? [plan.checks, slot.check] : [plan.steps, slot.step];
+  const here = onServer(root, steps).filter((step) => stepName(step) === name);
+  return here.map((step) => ({ ...step, ...slot.by }));
 }
 
-const managed = (plan: Plan): FileChange[] => plan.changes.filter(({ stage }) => stage !== "record");
+const stepCall = ({ service, verb, words }: Step): string => call("step", service, verb, ...words);
 
-function put(plan: Plan, stage: FileChange["stage"]): string[] {
+const managed = (plan: Plan): FileChange[] => plan.changes.filter(({ stage }) => stage !== RECORD_STAGE);
+
+function put(plan: Plan, stage: string): string[] {
   return managed(plan).flatMap((change, index) =>
     change.stage === stage ? [call("put", `f${index}`, change.path)] : [],
   );
@@ -118,30 +115,30 @@ function put(plan: Plan, stage: FileChange["stage"]): string[] {
  * lose what stood there before, and what it forgets goes last, when it is no longer needed.
  */
 function recordChanges(plan: Plan): { first?: [string, string]; last?: [string, string] } {
-  const change = plan.changes.find(({ stage }) => stage === "record");
+  const change = plan.changes.find(({ stage }) => stage === RECORD_STAGE);
   if (!change) return {};
-  const [old, now] = [parseRecord(change.from), parseRecord(change.to || undefined)];
-  const both = formatRecord({
+  const [old, now] = [parseRecord(change.from), parseRecord(change.to)];
+  const text = formatRecord({
     settings: { ...old.settings, ...now.settings },
     pending: [...new Set([...old.pending, ...now.pending])].sort(),
   });
-  const steps = (id: string, from: string | undefined, to: string): [string, string] | undefined =>
+  const both = text || undefined;
+  const steps = (id: string, from: string | undefined, to: string | undefined): [string, string] | undefined =>
     from === to ? undefined : [fileCall({ ...change, from, to }, id), call("put", id, change.path)];
-  const first = isDeepStrictEqual(parseRecord(both || undefined), old) ? undefined : steps("r1", change.from, both);
+  const first = isDeepStrictEqual(parseRecord(both), old) ? undefined : steps("r1", change.from, both);
   return { first, last: steps("r2", first ? both : change.from, change.to) };
 }
 
-function fileCall(change: FileChange, id: string): string {
-  const bytes = (text: string) => Buffer.from(text, "latin1");
-  const hash = change.from === undefined ? "-" : createHash("sha256").update(bytes(change.from)).digest("hex");
-  const content = change.to === "" && change.stage !== "nginx" ? "-" : bytes(change.to).toString("base64");
-  return call("file", id, change.path, hash, content, change.stage === "record" ? "600" : "644", "0:0");
+function lastOfRecord(plan: Plan): string[] {
+  const { first, last } = recordChanges(plan);
+  return (last ?? []).slice(first ? 0 : 1);
 }
 
-function checkCall(check: Check, postgresql = "check_postgres"): string {
-  if (check.name === "nginx") return call("check_nginx", check.configuration);
-  const { owner, binary, data, configuration, maxConnections } = check;
-  return call(postgresql, owner, binary, data, configuration, maxConnections ?? "-");
+function fileCall({ path, from, to, stage }: FileChange, id: string): string {
+  const bytes = (text: string) => Buffer.from(text, "latin1");
+  const hash = from === undefined ? "-" : createHash("sha256").update(bytes(from)).digest("hex");
+  const content = to === undefined ? "-" : bytes(to).toString("base64");
+  return call("file", id, path, hash, content, stage === RECORD_STAGE ? "600" : "644", "0:0");
 }
 
 export interface Outcome {

@@ -13,7 +13,7 @@ import {
   type WaptServerArgs,
   WaptServerIni,
 } from "../../provider/index";
-import { type Program, type Registered, registrations, STACK, settled } from "./mocked-program";
+import { type Program, type Registered, registrations, STACK, settled } from "../support/mocked-program";
 
 const connection = { host: "wapt.example" };
 const stackName = `${STACK.organization}/wapt-site/${STACK.stack}`;
@@ -86,7 +86,8 @@ describe("a resource of its own", () => {
       connection: { host: unknownValue, privateKey: { secret: unknownValue } },
       clients: unknownValue,
     });
-    assert.deepEqual(of("paris-nginx"), { connection: unknownValue, clients: 100 });
+    const omit = ["KernelLimits", "WaptServerIni"];
+    assert.deepEqual(of("paris"), { connection: unknownValue, clients: 100, omit });
   });
 });
 
@@ -140,15 +141,6 @@ describe("the secrets of a connection", () => {
     assert.deepEqual(await connectionInputs(misspelt), { host: "wapt.example", pasword: { secret: "p1" } });
   });
 
-  it("reach each part of a WaptServer marked", async () => {
-    const registered = await made(
-      () => new WaptServer("paris", { connection: { ...connection, ...credentials }, clients: 100 }),
-    );
-    const parts = registered.filter(({ custom }) => custom);
-    assert.equal(parts.length, 4);
-    for (const part of parts) assert.deepEqual(part.inputs.connection, { ...connection, ...marked });
-  });
-
   it("a connection that is missing, or no object, is left to the check that names it", async () => {
     for (const wrong of [undefined, null, "wapt.example", pulumi.output(undefined)]) {
       const inputs = await connectionInputs(wrong as never);
@@ -158,87 +150,32 @@ describe("the secrets of a connection", () => {
 });
 
 describe("WaptServer", () => {
-  const server = async (args: Partial<WaptServerArgs>, program: Program = {}) => {
-    const body = () => new WaptServer("paris", { connection, clients: 2500, ...args });
-    const { registered, result } = await registrations(program, body);
-    const [component, ...parts] = registered;
-    return { component, parts, result };
-  };
-
-  it("is a component, the parent of its parts", async () => {
-    const { component, parts } = await server({ uploads: { path: "/srv/wapt-uploads" } });
-    assert.deepEqual(component, {
-      type: "pulumi-wapt:index:WaptServer",
-      name: "paris",
-      parent: undefined,
-      custom: false,
-      inputs: {},
-    });
-    assert.deepEqual(parts.map(({ type, name, parent }) => `${parent}: ${name} ${type}`).sort(), [
-      `paris: paris-kernel ${token("KernelLimits")}`,
-      `paris: paris-nginx ${token("NginxTuning")}`,
-      `paris: paris-postgresql ${token("PostgresConnections")}`,
-      `paris: paris-uploads ${token("ProxyTempPath")}`,
-      `paris: paris-waptserver ${token("WaptServerIni")}`,
-    ]);
-    for (const part of parts) assert.equal(part.inputs.name, part.name);
-  });
-
-  it("gives each part the arguments that are its own", async () => {
-    const overrides = {
+  it("is one custom resource with all arguments, its connection once and marked", async () => {
+    const args = {
       ...{ workerConnections: 7000, workerRlimitNofile: 20000, tcpMaxSynBacklog: 5000, somaxconn: 5001 },
       ...{ nofile: 300000, limitNofile: 20001, maxConnections: 700, dbMaxConnections: 600, maxClients: 5002 },
-    };
-    const everywhere = {
-      ...{ connection, clients: 2500, allowAbove5000: true, root: "/srv/image", nginxConf: "/etc/n.conf" },
+      ...{ clients: 2500, allowAbove5000: true, root: "/srv/image", nginxConf: "/etc/n.conf" },
       ...{ nginxUser: "nginx", postgresqlConf: "/etc/p.conf", waptserverIni: "/etc/w.ini" },
+      uploads: { path: "/srv/wapt-uploads", minFree: "5GiB" },
     };
-    const uploads = { path: "/srv/wapt-uploads", minFree: "5GiB" };
-    const { parts } = await server({ ...everywhere, ...overrides, uploads });
-    const own = Object.fromEntries(parts.map((part) => [part.name, ownInputs(part)]));
-    const { workerConnections, workerRlimitNofile, tcpMaxSynBacklog, somaxconn, nofile, limitNofile } = overrides;
-    const { maxConnections, dbMaxConnections, maxClients } = overrides;
-    assert.deepEqual(own, {
-      "paris-kernel": { ...everywhere, tcpMaxSynBacklog, somaxconn, nofile, limitNofile },
-      "paris-nginx": { ...everywhere, workerConnections, workerRlimitNofile },
-      "paris-postgresql": { ...everywhere, maxConnections },
-      // The folder does not depend on the number of clients: a change of that is no change of this.
-      "paris-uploads": {
-        ...Object.fromEntries(Object.entries(everywhere).filter(([key]) => key !== "clients")),
-        ...uploads,
-      },
-      "paris-waptserver": { ...everywhere, maxConnections, dbMaxConnections, maxClients },
-    });
-  });
-
-  it("leaves uploads where they lie unless it is told a folder, and leaves out what it is told to", async () => {
-    const names = async (args: Partial<WaptServerArgs>) => (await server(args)).parts.map(({ name }) => name).sort();
-    assert.deepEqual(await names({}), ["paris-kernel", "paris-nginx", "paris-postgresql", "paris-waptserver"]);
-    assert.deepEqual(await names({ omit: ["PostgresConnections", "KernelLimits"] }), [
-      "paris-nginx",
-      "paris-waptserver",
-    ]);
+    const to = { ...connection, password: "p1" };
+    const [server, ...others] = await made(() => new WaptServer("paris", { connection: to, ...args }));
+    assert.deepEqual(others, []);
     assert.deepEqual(
-      await names({
-        omit: ["PostgresConnections", "KernelLimits", "NginxTuning", "WaptServerIni"],
-        uploads: { path: "/srv/u" },
-      }),
-      ["paris-uploads"],
+      [server?.type, server?.name, server?.parent, server?.custom],
+      [token("WaptServer"), "paris", undefined, true],
     );
+    assert.deepEqual(ownInputs(server!), { connection: { ...connection, password: { secret: "p1" } }, ...args });
   });
 
-  it("has the settings of all its parts, and what stood before", async () => {
-    const outputs = (type: string) =>
-      ({
-        [token("NginxTuning")]: { settings: { worker_connections: 6250 }, before: { worker_connections: 768 } },
-        [token("PostgresConnections")]: { settings: { max_connections: 625 }, before: { max_connections: 100 } },
-        [token("KernelLimits")]: { settings: { nofile: 500000 } },
-      })[type] ?? {};
-    const { result } = await server({}, { outputs });
-    const settings = { worker_connections: 6250, max_connections: 625, nofile: 500000 };
-    assert.deepEqual(await settled(result.settings), { value: settings, secret: false });
-    const before = { worker_connections: 768, max_connections: 100 };
-    assert.deepEqual(await settled(result.before), { value: before, secret: false });
+  it("has its settings by name", async () => {
+    const settings = { worker_connections: 6250, max_connections: 625 };
+    const { result } = await registrations({ outputs: () => ({ settings }) }, () => {
+      const server = new WaptServer("paris", { connection, clients: 2500 });
+      // A property of an output: it would not compile under a name that no setting has.
+      return server.settings.max_connections;
+    });
+    assert.deepEqual(await settled(result), { value: 625, secret: false });
   });
 });
 
@@ -259,21 +196,19 @@ describe("the example programs", () => {
     };
     const program = { config, secrets: ["wapt-site:connection"], outputs: settings };
     const { registered, result } = await registrations(program, () => import("../../examples/site/index.js"));
-    assert.equal(registered.length, 12);
+    assert.equal(registered.length, 2);
     const admin = { user: "admin", sudo: true, sudoPassword: { secret: "s1" }, host: "wapt.paris.example" };
-    const { workerConnections, clients, connection: paris } = own(registered, "paris-nginx") ?? {};
+    const { workerConnections, clients, connection: paris } = own(registered, "paris") ?? {};
     assert.deepEqual([workerConnections, clients, paris], [8000, 3000, admin]);
-    assert.deepEqual(own(registered, "wapt.lyon.example-nginx")?.connection, {
+    assert.deepEqual(own(registered, "wapt.lyon.example")?.connection, {
       ...admin,
       user: "root",
       host: "wapt.lyon.example",
     });
-    assert.equal(own(registered, "paris-uploads")?.path, "/srv/wapt-uploads");
-    assert.equal(own(registered, "paris-uploads")?.minFree, "20GiB");
-    assert.equal(own(registered, "wapt.lyon.example-uploads")?.path, "/data/uploads");
+    assert.deepEqual(own(registered, "paris")?.uploads, { path: "/srv/wapt-uploads", minFree: "20GiB" });
+    assert.deepEqual(own(registered, "wapt.lyon.example")?.uploads, { path: "/data/uploads", minFree: "20GiB" });
     const { value } = await settled(pulumi.output(result.settings));
     assert.deepEqual(Object.keys(value), ["paris", "wapt.lyon.example"]);
-    assert.equal(value.paris?.["paris-uploads"], 1);
   });
 
   it("smallest: one server, one number", async () => {
@@ -282,9 +217,9 @@ describe("the example programs", () => {
     const { registered } = await registrations(program, () => import("../../examples/smallest/index.js"));
     assert.deepEqual(
       registered.map(({ name }) => name),
-      ["wapt", "wapt-kernel", "wapt-nginx", "wapt-postgresql", "wapt-waptserver"],
+      ["wapt"],
     );
-    const { connection: to, clients } = own(registered, "wapt-nginx") ?? {};
+    const { connection: to, clients } = own(registered, "wapt") ?? {};
     assert.deepEqual([to, clients], [{ host: "wapt.example" }, 3000]);
   });
 
@@ -299,11 +234,11 @@ describe("the example programs", () => {
     const { registered, result } = await registrations(program, () => import("../../examples/with-command/index.js"));
     const command = registered.find(({ type }) => type === "command:remote:Command");
     const to = { host: "wapt.example", user: "root", privateKey: { secret: "k1" } };
-    assert.deepEqual(own(registered, "wapt-nginx")?.connection, to);
+    assert.deepEqual(own(registered, "wapt")?.connection, to);
     const { secret } = command!.inputs.connection as { secret: Record<string, unknown> };
     assert.deepEqual([secret.host, secret.user, secret.privateKey], ["wapt.example", "root", "k1"]);
     const triggers = command!.inputs.triggers as Record<string, unknown>[];
-    assert.deepEqual(triggers[0]?.["wapt-postgresql"], 1);
+    assert.deepEqual(triggers[0]?.wapt, 1);
     assert.equal((await settled(result.summary)).value, "TCP: 12");
   });
 });

@@ -6,7 +6,7 @@ import type { Properties } from "../../provider/pulumi/engine/inputs";
 import { Provider } from "../../provider/pulumi/engine/provider";
 import { UNKNOWN } from "../../provider/pulumi/engine/unknown";
 import { definitions } from "../../provider/resources";
-import { localRemote, snapshot, untunedServer } from "../local-remote";
+import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 
 const definition = (type: string) => definitions.find((one) => one.type === type)!;
 
@@ -35,7 +35,7 @@ class Engine {
     this.inputs = inputs;
     if (unchanged) return;
     if (this.id) {
-      this.outputs = (await this.provider.update(definition(this.type), this.id, inputs)).outs;
+      this.outputs = (await this.provider.update(definition(this.type), this.id, this.outputs, inputs)).outs;
     } else {
       const created = await this.provider.create(definition(this.type), inputs);
       [this.id, this.outputs] = [created.id, created.outs];
@@ -57,13 +57,22 @@ function setUp(context: TestContext) {
   const remote = localRemote();
   const said: string[] = [];
   const provider = () =>
-    new Provider({ connect: async () => remote, say: (line) => said.push(line), isForgotten: () => false });
+    new Provider({
+      routeOf: () => "wapt.example",
+      connect: async () => remote,
+      say: (line) => said.push(line),
+      isForgotten: () => false,
+    });
   const args = { connection: { host: "wapt.example" }, clients: 2500, root };
   return { root, remote, said, provider, args };
 }
 
-const argsOf = (type: string, args: Properties): Properties =>
-  type === "ProxyTempPath" ? { ...args, path: "/srv/wapt-uploads", minFree: "1KiB" } : args;
+const UPLOADS = { path: "/srv/wapt-uploads", minFree: "1KiB" };
+
+const argsOf = (type: string, args: Properties): Properties => {
+  if (type === "ProxyTempPath") return { ...args, ...UPLOADS };
+  return type === "WaptServer" ? { ...args, uploads: UPLOADS } : args;
+};
 
 describe("a resource's life", () => {
   for (const { type } of definitions) {
@@ -156,50 +165,79 @@ describe("a resource's life", () => {
   });
 });
 
-describe("a whole server", () => {
-  const types = definitions.map((one) => one.type);
+describe("resources of one server", () => {
+  const parts = definitions.map((one) => one.type).filter((type) => type !== "WaptServer");
 
-  it("is observed in one round trip and changed in one", async (context) => {
+  it("are one read and one transaction as WaptServer, and the settings keep an administrator's order", async (context) => {
     const { root, remote, provider, args } = setUp(context);
-    const shared = provider();
-    const first = ["ProxyTempPath", ...types.filter((type) => type !== "ProxyTempPath")];
-    const engines = first.map((type) => new Engine(shared, type));
-    for (const engine of engines) await engine.preview(argsOf(engine.type, args));
-    assert.equal(remote.programs.length, 1);
-    await Promise.all(engines.map((engine) => engine.up(argsOf(engine.type, args))));
+    const engine = new Engine(provider(), "WaptServer", "paris");
+    await engine.up(argsOf("WaptServer", args));
     assert.equal(remote.programs.length, 2);
-    assert.match(
-      readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"),
-      /worker_connections 6250; {3}# as installed/,
-    );
-    assert.match(
-      readFileSync(join(root, "etc/postgresql/15/main/postgresql.conf"), "latin1"),
-      /^max_connections = 625\t/m,
-    );
-    assert.match(readFileSync(join(root, "opt/wapt/conf/waptserver.ini"), "latin1"), /^db_max_connections = 615$/m);
+    const read = (path: string) => readFileSync(join(root, path), "latin1");
+    assert.match(read("etc/nginx/nginx.conf"), /worker_connections 6250; {3}# as installed/);
+    assert.match(read("etc/postgresql/15/main/postgresql.conf"), /^max_connections = 625\t/m);
+    assert.match(read("opt/wapt/conf/waptserver.ini"), /^db_max_connections = 615$/m);
     assert.equal(statSync(join(root, "srv/wapt-uploads")).mode & 0o777, 0o700);
-    await Promise.all(engines.map((engine) => engine.refresh()));
-    assert.equal(remote.programs.length, 3);
+    const names = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn", "nofile", "LimitNOFILE", "worker_connections"];
+    names.push("worker_rlimit_nofile", "client_body_temp_path", "max_connections", "db_max_connections", "max_clients");
+    assert.deepEqual(Object.keys(engine.outputs.settings as object), names);
+    assert.deepEqual(Object.keys(engine.outputs.before as object), names);
   });
 
-  it("fails as a whole: a part that can't be edited leaves every other as it was", async (context) => {
-    const { root, provider, args } = setUp(context);
+  it("share what was observed before a change, and follow one another with theirs", async (context) => {
+    const { root, remote, provider, args } = setUp(context);
     const shared = provider();
-    const engines = ["KernelLimits", "NginxTuning", "WaptServerIni"].map((type) => new Engine(shared, type));
-    for (const engine of engines) await engine.preview(args);
+    const engines = parts.map((type) => new Engine(shared, type));
+    await Promise.all(engines.map((engine) => engine.preview(argsOf(engine.type, args))));
+    const asked = remote.programs.length;
+    assert.ok(asked <= engines.length);
+    const order = ["KernelLimits", "NginxTuning", "ProxyTempPath", "PostgresConnections", "WaptServerIni"];
+    await Promise.all(order.map((type) => engines.find((one) => one.type === type)!.up(argsOf(type, args))));
+    await Promise.all(engines.map((engine) => engine.refresh()));
+    for (const engine of engines) assert.equal((await engine.preview(argsOf(engine.type, args))).unchanged, true);
+    const apart = snapshot(root);
+    await new Engine(provider(), "WaptServer", "paris").up(argsOf("WaptServer", args));
+    assert.deepEqual(snapshot(root), apart);
+  });
+
+  it("leave all as it was where a part can't be edited", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const engine = new Engine(provider(), "WaptServer", "paris");
+    const { inputs } = await engine.preview(args);
     appendFileSync(join(root, "etc/nginx/nginx.conf"), "\nevents { }\n");
     const untouched = snapshot(root);
-    const outcomes = await Promise.allSettled(engines.map((engine) => engine.up(args)));
-    assert.deepEqual(
-      outcomes.map((outcome) => outcome.status),
-      ["rejected", "rejected", "rejected"],
-    );
+    await assert.rejects(engine.provider.create(definition("WaptServer"), inputs), /a second "events" block/);
     assert.deepEqual(snapshot(root), untouched);
+  });
+
+  it("leave out what omit names, and take no more than they are told", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const engine = new Engine(provider(), "WaptServer", "paris");
+    await engine.up({ ...args, omit: ["PostgresConnections", "WaptServerIni"] });
+    const settings = Object.keys(engine.outputs.settings as object);
+    assert.ok(settings.includes("worker_connections") && !settings.includes("client_body_temp_path"));
+    assert.ok(!settings.some((name) => ["max_connections", "db_max_connections", "max_clients"].includes(name)));
+    assert.match(
+      readFileSync(join(root, "etc/postgresql/15/main/postgresql.conf"), "latin1"),
+      /^max_connections = 100/m,
+    );
+  });
+
+  it("are refused where two of one program want the same setting", async (context) => {
+    const { provider, args } = setUp(context);
+    const shared = provider();
+    await new Engine(shared, "WaptServer", "paris").preview(args);
+    const news = { stack: "org/wapt/paris", name: "again", ...args };
+    const { failures } = await shared.check(definition("NginxTuning"), {}, news);
+    assert.match(failures[0]?.reason ?? "", /both WaptServer paris and NginxTuning again want to set it/);
+    const other = { ...news, connection: { host: "other.example" } };
+    assert.deepEqual((await shared.check(definition("NginxTuning"), {}, other)).failures, []);
   });
 });
 
 describe("check", () => {
   const provider = new Provider({
+    routeOf: () => "wapt.example",
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,
@@ -225,6 +263,18 @@ describe("check", () => {
       "WaptServerIni",
       { dbMaxConnections: 623 },
       /^dbMaxConnections: the pool of 623 is above max_connections 625/,
+    ],
+    [
+      "a part that does not exist",
+      "WaptServer",
+      { omit: ["Postgres"] },
+      /^omit\.0: omit takes KernelLimits, NginxTuning/,
+    ],
+    [
+      "an argument of uploads that does not exist",
+      "WaptServer",
+      { uploads: { path: "/srv/u", minfree: "1GiB" } },
+      /^uploads: .*minfree/,
     ],
     ["no host", "NginxTuning", { connection: {} }, /^: give connection\.host/],
     ["no connection", "NginxTuning", { connection: undefined }, /^: give connection\.host/],
@@ -270,6 +320,7 @@ describe("check", () => {
 
 describe("diff", () => {
   const provider = new Provider({
+    routeOf: () => "wapt.example",
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,

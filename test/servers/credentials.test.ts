@@ -8,9 +8,9 @@ import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { files, say } from "./asking";
-import { InlineProgram } from "./inline-program";
-import { newKey } from "./leaks";
+import { files, say } from "../support/asking";
+import { InlineProgram } from "../support/inline-program";
+import { newKey } from "../support/leaks";
 
 const NOW = ["--yes", "--skip-preview"];
 

@@ -7,8 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { inForce, say } from "./asking";
-import { conditionOf } from "./condition";
+import { inForce, say } from "../support/asking";
+import { conditionOf } from "../support/condition";
 
 /** Waits until services are down for their restart. */
 const AMID = `for i in $(seq 1200); do

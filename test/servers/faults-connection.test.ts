@@ -5,10 +5,10 @@ import { closeAll, open } from "../../provider/ssh/session";
 import { isEmpty } from "../../provider/transaction/plan";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { say } from "./asking";
-import { assertSame, type Condition, conditionOf } from "./condition";
-import { converge, FEW, MANY, observe, planFor, type Tuning, withoutSsh } from "./whole-server";
-import { Wire } from "./wire";
+import { say } from "../support/asking";
+import { assertSame, type Condition, conditionOf } from "../support/condition";
+import { converge, FEW, MANY, observe, planFor, type Tuning, withoutSsh } from "../support/whole-server";
+import { Wire } from "../support/wire";
 
 const STARTS = "journalctl -q -o cat -u postgresql@15-main | grep -c '^Started'";
 /** Waits until PostgreSQL is being restarted: services are down then, and files are of both kinds. */

@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEmpty } from "../../provider/transaction/plan";
-import { transactionProgram } from "../../provider/transaction/program";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "./condition";
-import { converge, MANY, observe, planFor, stepsFor, withoutSsh } from "./whole-server";
+import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "../support/condition";
+import { converge, MANY, observe, planFor, programOf, stepsFor, withoutSsh } from "../support/whole-server";
 
 const BOOT_SECONDS = 180;
 
@@ -31,7 +30,7 @@ describe("a server that is rebooted in the middle of a run", { skip: skipWithout
     const calls = stepsFor(await observe(remote), MANY);
     const at = calls.findIndex((call) => step.test(call));
     const reset = "echo 1 >/proc/sys/kernel/sysrq; echo b >/proc/sysrq-trigger; sleep 60";
-    const program = transactionProgram([...calls.slice(0, at), reset, ...calls.slice(at)]);
+    const program = programOf([...calls.slice(0, at), reset, ...calls.slice(at)]);
     await remote.run(program, { timeoutSeconds: 20 }).catch(() => undefined);
     const deadline = Date.now() + BOOT_SECONDS * 1000;
     for (;;) {
@@ -44,12 +43,13 @@ describe("a server that is rebooted in the middle of a run", { skip: skipWithout
   }
 
   test("between the rename of PostgreSQL's file and its restart: it comes up whole, and the next run goes on", async () => {
-    await cutShort(/^postgres_restart/);
+    await cutShort(/^step 'postgresql' 'restart'/);
     const condition = await conditionOf(server);
     assert.deepEqual(condition.down, []);
     assert.ok(condition.journal.includes("pending postgresql restart"), condition.journal.join("\n"));
     const plan = planFor(await observe(remote), MANY);
-    assert.deepEqual(plan.start, ["wapttasks", "waptserver"]);
+    const start = plan.steps.find(({ service, verb }) => service === "systemd" && verb === "start");
+    assert.deepEqual(start?.words, ["wapttasks", "waptserver"]);
     assert.ok(!isEmpty(plan));
     await converge(remote, MANY);
     const tuned = await conditionOf(server);

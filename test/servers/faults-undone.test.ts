@@ -4,14 +4,25 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import type { Server } from "../../provider/transaction/observation";
+import type { Server } from "../../provider/services";
+import { quote } from "../../provider/text/shell";
 import { isEmpty } from "../../provider/transaction/plan";
-import { type Outcome, parseOutcome, quote, transactionProgram } from "../../provider/transaction/program";
+import { type Outcome, parseOutcome } from "../../provider/transaction/program";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { say } from "./asking";
-import { assertSame, type Condition, conditionOf } from "./condition";
-import { converge, FEW, HOLDER, MANY, observe, planFor, stepsFor, withoutSsh } from "./whole-server";
+import { say } from "../support/asking";
+import { assertSame, type Condition, conditionOf } from "../support/condition";
+import {
+  converge,
+  FEW,
+  HOLDER,
+  MANY,
+  observe,
+  planFor,
+  programOf,
+  stepsFor,
+  withoutSsh,
+} from "../support/whole-server";
 
 const INI = "/opt/wapt/conf/waptserver.ini";
 const NGINX = "/etc/nginx/nginx.conf";
@@ -97,7 +108,7 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: /^nginx refuses the new configuration: .*unknown directive "nonsense"/,
   },
   "nginx refuses its configuration once it is in place": {
-    amid: [/^nginx_reload/, `echo 'nonsense on;' >${BROKEN_NGINX}`],
+    amid: [/^step 'nginx' 'reload'/, `echo 'nonsense on;' >${BROKEN_NGINX}`],
     tidy: `rm ${BROKEN_NGINX}`,
     result: "refused",
     reason: new RegExp(`^nginx refuses its configuration: .*nonsense.*${UNDONE.source}`),
@@ -115,7 +126,7 @@ const faults: Readonly<Record<string, Fault>> = {
     reason: /^PostgreSQL refuses the new configuration: .*unrecognized configuration parameter "nonsense"/,
   },
   "PostgreSQL refuses a file that came after the first test": {
-    amid: [/^check_placed_postgres/, BREAK_POSTGRES],
+    amid: [/^step 'postgresql' 'placed'/, BREAK_POSTGRES],
     tidy: `rm ${BROKEN_POSTGRES}`,
     result: "refused",
     reason: new RegExp(`^PostgreSQL refuses the new configuration: .*nonsense.*${UNDONE.source}`),
@@ -138,7 +149,7 @@ const faults: Readonly<Record<string, Fault>> = {
     ),
   },
   "a run that is told to end": {
-    amid: [/^postgres_restart/, "kill -TERM $$"],
+    amid: [/^step 'postgresql' 'restart'/, "kill -TERM $$"],
     result: "refused",
     reason: new RegExp(`^this run was told to end \\(SIGTERM\\)${UNDONE.source}`),
   },
@@ -176,7 +187,7 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
     const calls = stepsFor(observed, MANY);
     const at = amid ? calls.findIndex((call) => amid[0].test(call)) : 0;
     assert.ok(at >= 0, `no call ${amid?.[0]}`);
-    const program = transactionProgram([...calls.slice(0, at), amid?.[1] ?? "", ...calls.slice(at)]);
+    const program = programOf([...calls.slice(0, at), amid?.[1] ?? "", ...calls.slice(at)]);
     return parseOutcome((await remote.run(program)).stdout.toString("latin1"));
   }
 
@@ -227,12 +238,12 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
       `(flock 9; echo ${quote(other)} >${lock}; exec sleep 60) 9>>${lock} >/dev/null 2>&1 & echo $!`,
     );
     const [begin, ...rest] = stepsFor(observed, MANY);
-    const impatient = transactionProgram([begin!.replace(" '120' ", " '1' "), ...rest]);
+    const impatient = programOf([begin!.replace(" '120' ", " '1' "), ...rest]);
     const { result, reason } = parseOutcome((await remote.run(impatient)).stdout.toString("latin1"));
     assert.equal(result, "busy", reason);
     assert.equal(reason, `another run has held the server's lock for 1 s: ${other}. Wait for it to end, then repeat`);
     assert.equal(await say(server, `cat ${lock}`), other);
-    const waiting = remote.run(transactionProgram([begin!, "sed 's/,.*//' \"$state/lock\" >&2", "finish"]));
+    const waiting = remote.run(programOf([begin!, "sed 's/,.*//' \"$state/lock\" >&2", "finish"]));
     await say(server, `sleep 1.5; kill -9 ${holder}`);
     const waited = await waiting;
     assert.equal(parseOutcome(waited.stdout.toString("latin1")).result, "ok");
@@ -242,7 +253,7 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
 
   test("when not even the old values come back that is said too, and the next run goes on from there", async () => {
     const { result, reason } = await failingRun({
-      amid: [/^postgres_restart/, BREAK_POSTGRES],
+      amid: [/^step 'postgresql' 'restart'/, BREAK_POSTGRES],
       tidy: `rm ${BROKEN_POSTGRES}`,
     });
     assert.equal(result, "broken");
@@ -262,7 +273,7 @@ describe("a run that fails", { skip: skipWithoutLab() }, () => {
   });
 
   test("a run that is killed while it puts everything back: the next one goes on from there", async () => {
-    const killed = "restore_services() { kill -9 $$; }; kill -TERM $$; sleep 0.1";
+    const killed = "undo_systemd_reload() { kill -9 $$; }; kill -TERM $$; sleep 0.1";
     const { result } = await failingRun({ amid: [/^remove_folder/, killed] });
     assert.equal(result, "unknown");
     const condition = await conditionOf(server);

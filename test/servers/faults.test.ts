@@ -4,13 +4,22 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Server } from "../../provider/transaction/observation";
+import type { Server } from "../../provider/services";
 import { isEmpty } from "../../provider/transaction/plan";
-import { transactionProgram } from "../../provider/transaction/program";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "./condition";
-import { converge, FEW, MANY, observe, planFor, stepsFor, type Tuning, withoutSsh } from "./whole-server";
+import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "../support/condition";
+import {
+  converge,
+  FEW,
+  MANY,
+  observe,
+  planFor,
+  programOf,
+  stepsFor,
+  type Tuning,
+  withoutSsh,
+} from "../support/whole-server";
 
 interface State {
   readonly tuning: Tuning;
@@ -37,10 +46,10 @@ const SERVERS = 4;
 
 /** Steps that take long, so that a run may be killed in the middle of them. */
 const LONG: Readonly<Record<string, readonly number[]>> = {
-  nginx_reload: [0.03, 0.15],
-  stop: [0.03, 0.1],
-  postgres_restart: [0.05, 0.3, 0.8],
-  start: [0.02, 0.3, 1.5],
+  "step 'nginx' 'reload'": [0.03, 0.15],
+  "step 'systemd' 'stop'": [0.03, 0.1],
+  "step 'postgresql' 'restart'": [0.05, 0.3, 0.8],
+  "step 'systemd' 'start_again'": [0.02, 0.3, 1.5],
 };
 
 async function subjectOf(name: string): Promise<Subject> {
@@ -67,14 +76,14 @@ function faultsOf(calls: readonly string[]): { raising: Fault[][]; lowering: Fau
   const preparing = Array.from({ length: Math.ceil(touches / 3) }, (_, row) =>
     all.slice(3 * row, Math.min(3 * row + 3, touches)),
   );
-  const amid = calls.flatMap((call, at) => (LONG[call.split(" ")[0]!] ?? []).map((seconds) => [{ at, seconds }]));
+  const amid = calls.flatMap((call, at) => (LONG[nameOf(call)] ?? []).map((seconds) => [{ at, seconds }]));
   return { raising: [...preparing, ...touching], lowering: [...touching, ...amid] };
 }
 
 async function killedRun(subject: Subject, { at, seconds }: Fault): Promise<string> {
   const calls = stepsFor(subject.observed, subject.next.tuning);
   const kill = seconds === undefined ? "kill -9 $$" : `(sleep ${seconds}; kill -9 $$) >/dev/null 2>&1 9>&- &`;
-  await subject.remote.run(transactionProgram([...calls.slice(0, at), kill, ...calls.slice(at)]));
+  await subject.remote.run(programOf([...calls.slice(0, at), kill, ...calls.slice(at)]));
   return `killed ${seconds === undefined ? "before" : `${seconds} s into`} ${nameOf(calls[at])}`;
 }
 

@@ -7,8 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { inForce, say } from "./asking";
-import { held } from "./held-connections";
+import { inForce, say } from "../support/asking";
+import { held } from "../support/held-connections";
 
 const CLIENTS = 5000;
 const PAGE = "/wapt/page.txt";

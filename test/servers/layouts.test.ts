@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isEmpty } from "../../provider/transaction/plan";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { heldPool, say } from "./asking";
-import { converge, MANY, observe, planFor, withoutSsh } from "./whole-server";
+import { heldPool, say } from "../support/asking";
+import { converge, MANY, observe, planFor, withoutSsh } from "../support/whole-server";
 
 const query = (sql: string) => `cd /; runuser -u postgres -- psql -XAtc '${sql}'`;
 

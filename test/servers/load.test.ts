@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { say } from "./asking";
-import { type Counts, httpTraffic, sqlTraffic } from "./traffic";
-import { converge, FEW, MANY, withoutSsh } from "./whole-server";
+import { say } from "../support/asking";
+import { type Counts, httpTraffic, sqlTraffic } from "../support/traffic";
+import { converge, FEW, MANY, withoutSsh } from "../support/whole-server";
 
 /** A page of nginx alone, one of waptserver, and one for which waptserver asks PostgreSQL. */
 const [STATIC, WAPT, DATABASE] = ["/wapt/page.txt", "/", "/ping"] as const;

@@ -6,7 +6,7 @@ import { Provider } from "../../provider/pulumi/engine/provider";
 import { definitions } from "../../provider/resources";
 import { closeAll, open } from "../../provider/ssh/session";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { files, inForce, lifetimes, say } from "./asking";
+import { files, inForce, lifetimes, say } from "../support/asking";
 
 const definition = (type: string) => definitions.find((one) => one.type === type)!;
 
@@ -17,6 +17,7 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
   const forgotten: string[] = [];
   const provider = () =>
     new Provider({
+      routeOf: ({ host }) => host,
       connect: (connection) => open(connection, { privateKey: server.privateKey }),
       say: (line) => said.push(line),
       isForgotten: (host) => forgotten.includes(host),
@@ -113,7 +114,7 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
     assert.deepEqual(found.inputs.settings, { max_connections: 100 });
     assert.ok((found.inputs.pending as string[]).includes("postgresql restart"));
     const news = { ...made.outs, restart: undefined };
-    const { outs } = await provider().update(definition("PostgresConnections"), made.id, news);
+    const { outs } = await provider().update(definition("PostgresConnections"), made.id, made.outs, news);
     assert.equal((await inForce(server)).maxConnections, 625);
     const settled = await read("PostgresConnections", { ...made, outs });
     assert.deepEqual([settled.inputs.settings, settled.inputs.pending], [{ max_connections: 625 }, undefined]);
@@ -133,7 +134,8 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
   test("a PostgreSQL that is lowered alone takes the pool down with it", async () => {
     const high = await create("PostgresConnections");
     const pool = await create("WaptServerIni");
-    await provider().update(definition("PostgresConnections"), high.id, { ...high.outs, clients: 1000 });
+    const news = { ...high.outs, clients: 1000 };
+    await provider().update(definition("PostgresConnections"), high.id, high.outs, news);
     const { maxConnections, waptserver } = await inForce(server);
     assert.deepEqual([maxConnections, waptserver.db_max_connections], [250, 240]);
     await remove("WaptServerIni", pool);

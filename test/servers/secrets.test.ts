@@ -10,10 +10,10 @@ import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { files, say } from "./asking";
-import { InlineProgram } from "./inline-program";
-import { filesBelow, type Leak, leaks, newKey, newPassword, type Secrets } from "./leaks";
-import { processesDuring } from "./process-list";
+import { files, say } from "../support/asking";
+import { InlineProgram } from "../support/inline-program";
+import { filesBelow, type Leak, leaks, newKey, newPassword, type Secrets } from "../support/leaks";
+import { processesDuring } from "../support/process-list";
 
 /** These servers share this machine's hard limit of open files. */
 const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };

@@ -8,7 +8,7 @@ import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { copiedServer } from "../../examples/demo/server";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { differingLines, files, heldPool, inForce, lifetimes, say } from "./asking";
+import { differingLines, files, heldPool, inForce, lifetimes, say } from "../support/asking";
 
 /** These servers share this machine's hard limit of open files. */
 const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };

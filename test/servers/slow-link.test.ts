@@ -7,10 +7,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Provider } from "../../provider/pulumi/engine/provider";
-import { definitions } from "../../provider/resources";
+import { waptServer } from "../../provider/resources/wapt-server";
 import { closeAll, open } from "../../provider/ssh/session";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { inForce } from "./asking";
+import { inForce } from "../support/asking";
 
 const DELAY_MS = 200;
 const RETRANSMISSION_MS = 400;
@@ -54,6 +54,7 @@ describe("a slow link", { skip: skipWithoutLab() }, () => {
     const { port } = link.address() as AddressInfo;
     const said: string[] = [];
     const provider = new Provider({
+      routeOf: ({ host }) => host,
       connect: (connection) => open(connection, { privateKey: server.privateKey }),
       say: (line) => said.push(line),
       isForgotten: () => false,
@@ -64,24 +65,13 @@ describe("a slow link", { skip: skipWithoutLab() }, () => {
       stack: "organization/test/slow",
       name: "slow",
     };
-    const limits: Record<string, object> = {
-      KernelLimits: { nofile: 20000, limitNofile: 20000 },
-      NginxTuning: { workerRlimitNofile: 20000 },
-    };
-    const sized = definitions.filter((one) => one.sized !== false);
-    const inputs = await Promise.all(
-      sized.map(async (definition) => {
-        const checked = await provider.check(definition, {}, { ...args, ...limits[definition.type] });
-        assert.deepEqual(checked.failures, []);
-        return checked.inputs;
-      }),
-    );
-    const made = await Promise.all(sized.map((definition, index) => provider.create(definition, inputs[index]!)));
+    const limits = { nofile: 20000, limitNofile: 20000, workerRlimitNofile: 20000 };
+    const { inputs, failures } = await provider.check(waptServer, {}, { ...args, ...limits });
+    assert.deepEqual(failures, []);
+    const { id, outs } = await provider.create(waptServer, inputs);
     const { maxConnections, waptserver } = await inForce(server);
     assert.deepEqual([maxConnections, waptserver.db_max_connections], [625, 615]);
-    await Promise.all(
-      sized.map((definition, index) => provider.delete(definition, made[index]!.id, made[index]!.outs)),
-    );
+    await provider.delete(waptServer, id, outs);
     assert.equal((await inForce(server)).maxConnections, 100);
   });
 });

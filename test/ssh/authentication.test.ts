@@ -4,10 +4,10 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Connection, Credentials } from "../../provider/ssh/connection";
 import { closeAll, open } from "../../provider/ssh/session";
-import { account } from "./accounts";
-import { failure } from "./failure";
-import { keyPair, Sandbox } from "./sandbox";
-import { Sshd, sshAgent, whyNoSshd } from "./sshd";
+import { account } from "../support/accounts";
+import { failure } from "../support/failure";
+import { keyPair, Sandbox } from "../support/sandbox";
+import { Sshd, sshAgent, whyNoSshd } from "../support/sshd";
 
 const skip = whyNoSshd("/usr/bin/ssh-agent");
 const sandbox = new Sandbox();

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Connection, Credentials } from "../../provider/ssh/connection";
 import { closeAll, open } from "../../provider/ssh/session";
-import { account } from "./accounts";
-import { failure } from "./failure";
-import { keyPair, Sandbox } from "./sandbox";
-import { Sshd, whyNoSshd } from "./sshd";
+import { account } from "../support/accounts";
+import { failure } from "../support/failure";
+import { keyPair, Sandbox } from "../support/sandbox";
+import { Sshd, whyNoSshd } from "../support/sshd";
 
 const skip = whyNoSshd();
 const sandbox = new Sandbox();

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { AgentProtocol, utils } from "ssh2";
 import { closeAll, open, SshError } from "../../provider/ssh/session";
-import { failure } from "./failure";
-import { type Behaviour, inProcess, plainTcp, to } from "./in-process-server";
-import { keyPair, Sandbox } from "./sandbox";
+import { failure } from "../support/failure";
+import { type Behaviour, inProcess, plainTcp, to } from "../support/in-process-server";
+import { keyPair, Sandbox } from "../support/sandbox";
 
 const sandbox = new Sandbox();
 const hasty = { perDialTimeout: 0.4 };

@@ -5,9 +5,9 @@ import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Connection } from "../../provider/ssh/connection";
 import { fingerprint, hashedName } from "../../provider/ssh/known-hosts";
 import { closeAll, open } from "../../provider/ssh/session";
-import { failure } from "./failure";
-import { keyPair, Sandbox } from "./sandbox";
-import { Sshd, whyNoSshd } from "./sshd";
+import { failure } from "../support/failure";
+import { keyPair, Sandbox } from "../support/sandbox";
+import { Sshd, whyNoSshd } from "../support/sshd";
 
 const skip = whyNoSshd("/usr/bin/ssh-keygen", "/usr/bin/ssh-keyscan");
 const sandbox = new Sandbox();

@@ -11,7 +11,7 @@ import {
   parseKnownHosts,
   remember,
 } from "../../provider/ssh/known-hosts";
-import { keyPair, Sandbox } from "./sandbox";
+import { keyPair, Sandbox } from "../support/sandbox";
 
 const sandbox = new Sandbox();
 const [type = "", encoded = ""] = keyPair().public.split(" ");

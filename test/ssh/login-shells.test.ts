@@ -3,10 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { closeAll, open } from "../../provider/ssh/session";
-import { account, homeOf } from "./accounts";
-import { failure } from "./failure";
-import { keyPair, Sandbox } from "./sandbox";
-import { Sshd, whyNoSshd } from "./sshd";
+import { account, homeOf } from "../support/accounts";
+import { failure } from "../support/failure";
+import { keyPair, Sandbox } from "../support/sandbox";
+import { Sshd, whyNoSshd } from "../support/sshd";
 
 const skip = whyNoSshd("/usr/bin/sudo", "/usr/bin/fish", "/usr/bin/tcsh");
 const sandbox = new Sandbox();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { readPrivateKey } from "../../provider/ssh/private-key";
-import { keyPair } from "./sandbox";
+import { keyPair } from "../support/sandbox";
 
 const PASSPHRASE = "open, sesame";
 const pairs = [keyPair(), keyPair("ecdsa"), keyPair("ecdsa", PASSPHRASE)];

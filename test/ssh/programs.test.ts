@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { closeAll, open } from "../../provider/ssh/session";
-import { failure } from "./failure";
-import { type Behaviour, inProcess, runShell, to } from "./in-process-server";
-import { Sandbox } from "./sandbox";
+import { failure } from "../support/failure";
+import { type Behaviour, inProcess, runShell, to } from "../support/in-process-server";
+import { Sandbox } from "../support/sandbox";
 
 const sandbox = new Sandbox();
 afterEach(closeAll);

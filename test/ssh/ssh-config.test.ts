@@ -5,7 +5,7 @@ import { userInfo } from "node:os";
 import { test } from "node:test";
 import { type HostSettings, hostSettings } from "../../provider/ssh/ssh-config";
 import { SshError } from "../../provider/ssh/ssh-error";
-import { Sandbox } from "./sandbox";
+import { Sandbox } from "../support/sandbox";
 
 const sandbox = new Sandbox();
 const noSsh = existsSync("/usr/bin/ssh") ? undefined : "needs ssh (package openssh-client)";

@@ -4,10 +4,10 @@ import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { afterEach, before, describe, test } from "node:test";
 import type { Connection } from "../../provider/ssh/connection";
 import { closeAll, type Host, open } from "../../provider/ssh/session";
-import { type AccountOptions, account } from "./accounts";
-import { failure } from "./failure";
-import { keyPair, Sandbox } from "./sandbox";
-import { Sshd, whyNoSshd } from "./sshd";
+import { type AccountOptions, account } from "../support/accounts";
+import { failure } from "../support/failure";
+import { keyPair, Sandbox } from "../support/sandbox";
+import { Sshd, whyNoSshd } from "../support/sshd";
 
 const PASSWORD = `it's "a" \\n pass$word! `;
 const skip = whyNoSshd("/usr/bin/sudo");

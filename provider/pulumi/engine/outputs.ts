@@ -1,45 +1,80 @@
-/** What an observed server says of a resource, as it is stored: pure. */
+/** What an observed server says of a resource, as Pulumi stores it. Pure. */
+import type { Base } from "../../transaction/observation";
+import type { Before } from "../../transaction/ownership";
+import { fileValue, type Place, type Target, valueNow } from "../../transaction/target";
+import type { Properties } from "./inputs";
 
-import type { Settings } from "../../resources/definition";
-import type { Server } from "../../transaction/observation";
-import { folderStands } from "../../transaction/plan";
-import { fileValue, standing, type Target } from "../../transaction/target";
-import { typed } from "./inputs";
+/** A setting's value, or text where several places have several. */
+export type Values = Readonly<Record<string, number | string>>;
 
-/** What stood there first: as the record remembers it, else as it stands. */
-export function beforeOf(target: Target, server: Server): { before: Settings; unset: string[] } {
-  const before: Record<string, number | string> = {};
-  const unset: string[] = [];
-  for (const place of target.places) {
-    const entry = server.record[place.id];
-    const file = entry ? entry.before : fileValue(place);
-    const value = file ?? (entry ? entry.running : place.running);
-    if (file === null) unset.push(place.id);
-    if (value !== undefined) before[place.id] = typed(value);
-  }
-  return { before, unset };
+/** What stood at each place first, by its id: what its file said, and what ran. A file that said nothing is left out. */
+export type Places = Readonly<Record<string, { readonly file?: string; readonly running?: string }>>;
+
+const NOT_SET = "not set";
+
+/** What stood there first, as the record remembers it, else as it stands: by place. */
+export function placesOf({ places }: Target, { record }: Base): Places {
+  return Object.fromEntries(
+    places.map((place) => {
+      const entry = record.settings[place.id];
+      const [file, running] = entry ? [entry.before, entry.running] : [fileValue(place), place.running];
+      return [place.id, { ...(file !== null && { file }), ...(running !== undefined && { running }) }];
+    }),
+  );
 }
 
+/** The same by setting, for people: "not set" where neither a file nor the service says anything. */
+export function beforeOf({ places }: Target, stood: Places): Values {
+  const value = ({ id }: Place) => stood[id]?.file ?? stood[id]?.running ?? NOT_SET;
+  const bySetting = Map.groupBy(places, (place) => place.setting);
+  return Object.fromEntries(
+    [...bySetting].map(([setting, all]) => {
+      const [first, ...others] = new Set(all.map(value));
+      const each = all.map((place) => `${place.id} ${value(place)}`).join(", ");
+      return [setting, others.length > 0 ? each : typed(first!)];
+    }),
+  );
+}
+
+/** Whether the server's record knows what stood at every place. */
+export const isRecorded = ({ places }: Target, { record }: Base): boolean =>
+  places.every(({ id }) => record.settings[id] !== undefined);
+
 /** Each setting's value on the server: the first one that differs where several places hold it; none where one has none. */
-export function observedSettings(target: Target): Settings {
+export function observedSettings({ places }: Target): Values {
   const values: Record<string, number | string> = {};
   const missing = new Set<string>();
-  for (const place of target.places) {
-    const value = standing(place);
+  for (const place of places) {
+    const value = valueNow(place);
     if (value === undefined) missing.add(place.setting);
     else if (values[place.setting] === undefined || value !== place.value) values[place.setting] = typed(value);
   }
   return Object.fromEntries(Object.entries(values).filter(([setting]) => !missing.has(setting)));
 }
 
-/** What a server still runs with an old value, or has still to be made. */
-export function pendingOf(target: Target, server: Server): string[] {
-  const pending = new Set((target.needs ?? []).map((need) => need.what));
-  if (target.folder && !folderStands(server, target.folder)) {
-    pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
-  }
-  const names = target.places.flatMap((place) => place.actions(place.value).map((action) => action.name));
-  for (const name of server.pending) if ((names as string[]).includes(name)) pending.add(name);
-  if (names.includes("wapt restart")) for (const unit of server.stopped) pending.add(`start ${unit}`);
-  return [...pending];
+/** What to put back at each place, as the state remembers it. */
+export function rememberedPlaces({ places, before, unset }: Properties): Record<string, Before> {
+  const all: Places = isBag(places) ? (places as Places) : earlierPlaces(before, unset);
+  return Object.fromEntries(
+    Object.entries(all).map(([id, { file, running }]) => [id, { file: file ?? null, running }]),
+  );
+}
+
+/** As version 0.1.0 stored it: `before` by place, and in `unset` those that no file had set. */
+function earlierPlaces(before: unknown, unset: unknown): Places {
+  const values = isBag(before) ? before : {};
+  const withoutFile = Array.isArray(unset) ? unset.map(String) : [];
+  return Object.fromEntries(
+    [...new Set([...Object.keys(values), ...withoutFile])].map((id) => {
+      const value = values[id] === undefined ? {} : { running: String(values[id]) };
+      return [id, withoutFile.includes(id) || !value.running ? value : { ...value, file: value.running }];
+    }),
+  );
+}
+
+const isBag = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** A number where the text is one, so that a value read back has the type of the one wanted. */
+function typed(text: string): number | string {
+  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
 }

@@ -4,9 +4,9 @@
  */
 
 import { definitions } from "../../resources";
-import type { Definition } from "../../resources/definition";
+import type { AnyDefinition } from "../../resources/definition";
 import type { Credentials } from "../../ssh/connection";
-import { open, SshError } from "../../ssh/session";
+import { open, routeOf, SshError } from "../../ssh/session";
 import type { Properties } from "./inputs";
 import { Provider } from "./provider";
 
@@ -14,6 +14,7 @@ let credentials: Credentials = {};
 let forgotten: readonly string[] = [];
 
 const provider = new Provider({
+  routeOf: (connection) => routeOf(connection, credentials),
   async connect(connection) {
     const host = await open(connection, credentials).catch(explain);
     return { key: host.key, run: (program, options) => host.run(program, options).catch(explain) };
@@ -31,7 +32,7 @@ function explain(error: unknown): never {
   throw refused ? new SshError(error.kind, `${error.message} (${LAST_CONFIGURATION})`) : error;
 }
 
-function definitionOf(type: string): Definition {
+function definitionOf(type: string): AnyDefinition {
   const definition = definitions.find((one) => one.type === type);
   if (!definition) {
     throw new Error(`this version of pulumi-wapt has no resource ${type}: upgrade the package, then repeat`);
@@ -58,8 +59,8 @@ export const diff = (type: string, _id: string, olds: Properties, news: Properti
 
 export const create = (type: string, inputs: Properties) => provider.create(definitionOf(type), inputs);
 
-export const update = (type: string, id: string, _olds: Properties, news: Properties) =>
-  provider.update(definitionOf(type), id, news);
+export const update = (type: string, id: string, olds: Properties, news: Properties) =>
+  provider.update(definitionOf(type), id, olds, news);
 
 export const read = (type: string, id: string, props: Properties) => provider.read(definitionOf(type), id, props);
 

@@ -1,35 +1,39 @@
-/** The five resources, as a Pulumi program uses them. */
+/** The resources, as a Pulumi program uses them. */
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../../resources/definition";
-import { connectionSchema, secretFields } from "../../ssh/connection";
+import type { KernelLimitsSettings } from "../../resources/kernel-limits";
+import type { NginxTuningSettings } from "../../resources/nginx-tuning";
+import type { PostgresConnectionsSettings } from "../../resources/postgres-connections";
+import type { ProxyTempPathSettings } from "../../resources/proxy-temp-path";
+import type { WaptServerSettings } from "../../resources/wapt-server";
+import type { WaptServerIniSettings } from "../../resources/waptserver-ini";
 import type {
   KernelLimitsArgs,
   NginxTuningArgs,
   PostgresConnectionsArgs,
   ProxyTempPathArgs,
-  ServerArgs,
+  WaptServerArgs,
   WaptServerIniArgs,
 } from "./arguments";
+import { withSecrets } from "./secrets";
 import { shim } from "./shim";
 
-const types = ["KernelLimits", "NginxTuning", "PostgresConnections", "ProxyTempPath", "WaptServerIni"] as const;
-
-const shims = Object.fromEntries(types.map((type) => [type, shim(type)])) as Record<
-  (typeof types)[number],
-  pulumi.dynamic.ResourceProvider
->;
+/** What stood there first: a value, or text where a setting was not set or several places had several values. */
+export type Before<S> = { readonly [N in keyof S]: S[N] | string };
 
 /** What all resources have in common. */
-abstract class WaptResource extends pulumi.dynamic.Resource {
+abstract class WaptResource<S> extends pulumi.dynamic.Resource {
   /** The settings that are wanted, and were verified, by their own names. */
-  declare readonly settings: pulumi.Output<Settings>;
-  /** What stood at each place before the first change; it is put back when the resource is destroyed. */
-  declare readonly before: pulumi.Output<Settings>;
+  declare readonly settings: pulumi.Output<S>;
+  /**
+   * What stood there before the first change, under the same names; it is put back when the resource is destroyed.
+   * `"not set"` where no file set it and no service had it.
+   */
+  declare readonly before: pulumi.Output<Before<S>>;
 
-  constructor(type: (typeof types)[number], name: string, args: ServerArgs, opts?: pulumi.CustomResourceOptions) {
-    const found = { settings: undefined, before: undefined, unset: undefined };
+  constructor(type: string, name: string, args: { connection?: unknown }, opts?: pulumi.CustomResourceOptions) {
+    const found = { settings: undefined, before: undefined, places: undefined };
     const props = { ...args, connection: withSecrets(args?.connection), stack: stackName(), name, ...found };
-    super(shims[type], name, props, opts, "pulumi-wapt", type);
+    super(shim(type), name, props, opts, "pulumi-wapt", type);
   }
 }
 
@@ -44,33 +48,15 @@ function stackName(): string {
   return `${organization}/${pulumi.getProject()}/${pulumi.getStack()}`;
 }
 
-// Outside of its host, user and the like a connection holds credentials: in the state they are encrypted. A field that
-// does not exist may be one that is misspelt.
-const isOpen = (field: string): boolean =>
-  field in connectionSchema.shape && !(secretFields as readonly string[]).includes(field);
-
-function withSecrets<T>(connection: pulumi.Input<T>): pulumi.Input<T> {
-  if (pulumi.Output.isInstance(connection) || connection instanceof Promise) {
-    return pulumi.output(connection).apply((known) => marked(known)) as pulumi.Output<T>;
-  }
-  return marked(connection) as T;
-}
-
-function marked(connection: unknown): unknown {
-  if (typeof connection !== "object" || connection === null) return connection;
-  const fields = Object.entries(connection).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    fields.map(([name, value]) => {
-      if (name === "proxy") return [name, withSecrets(value)];
-      return [name, isOpen(name) ? value : pulumi.secret(value)];
-    }),
-  );
-}
-
-/** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration; nginx is tested, then reloaded. */
-export class NginxTuning extends WaptResource {
-  constructor(name: string, args: NginxTuningArgs, opts?: pulumi.CustomResourceOptions) {
-    super("NginxTuning", name, args, opts);
+/**
+ * A WAPT server tuned for its number of clients: the other five resources as one.
+ *
+ * What changes is one transaction on the server, in the order that is safe for raising and for lowering: kernel, nginx,
+ * then WAPT stopped, PostgreSQL restarted, WAPT started. When any part fails, all of it is put back.
+ */
+export class WaptServer extends WaptResource<WaptServerSettings> {
+  constructor(name: string, args: WaptServerArgs, opts?: pulumi.CustomResourceOptions) {
+    super("WaptServer", name, args, opts);
   }
 }
 
@@ -78,29 +64,36 @@ export class NginxTuning extends WaptResource {
  * `net.ipv4.tcp_max_syn_backlog` and `net.core.somaxconn` in /etc/sysctl.d/wapt.conf and in the kernel, `nofile` of
  * WAPT's and nginx's users in /etc/security/limits.conf, `LimitNOFILE` of the units nginx, waptserver and wapttasks.
  */
-export class KernelLimits extends WaptResource {
+export class KernelLimits extends WaptResource<KernelLimitsSettings> {
   constructor(name: string, args: KernelLimitsArgs, opts?: pulumi.CustomResourceOptions) {
     super("KernelLimits", name, args, opts);
   }
 }
 
+/** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration; nginx is tested, then reloaded. */
+export class NginxTuning extends WaptResource<NginxTuningSettings> {
+  constructor(name: string, args: NginxTuningArgs, opts?: pulumi.CustomResourceOptions) {
+    super("NginxTuning", name, args, opts);
+  }
+}
+
+/** nginx's `client_body_temp_path`, its folder, and the space that the folder's partition must have. */
+export class ProxyTempPath extends WaptResource<ProxyTempPathSettings> {
+  constructor(name: string, args: ProxyTempPathArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ProxyTempPath", name, args, opts);
+  }
+}
+
 /** PostgreSQL's `max_connections`; a change restarts PostgreSQL, with WAPT stopped meanwhile. */
-export class PostgresConnections extends WaptResource {
+export class PostgresConnections extends WaptResource<PostgresConnectionsSettings> {
   constructor(name: string, args: PostgresConnectionsArgs, opts?: pulumi.CustomResourceOptions) {
     super("PostgresConnections", name, args, opts);
   }
 }
 
 /** `db_max_connections` and `max_clients` in waptserver.ini; a change restarts waptserver and wapttasks. */
-export class WaptServerIni extends WaptResource {
+export class WaptServerIni extends WaptResource<WaptServerIniSettings> {
   constructor(name: string, args: WaptServerIniArgs, opts?: pulumi.CustomResourceOptions) {
     super("WaptServerIni", name, args, opts);
-  }
-}
-
-/** nginx's `client_body_temp_path`, its folder, and the space that the folder's partition must have. */
-export class ProxyTempPath extends WaptResource {
-  constructor(name: string, args: ProxyTempPathArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ProxyTempPath", name, args, opts);
   }
 }

@@ -39,7 +39,7 @@ export interface Occurrence extends Found {
  * Both functions refuse what nginx refuses of the syntax, a missing included file, and a second `events` block, `http`
  * block or directive; edit also refuses a missing block and a file that nginx reads in more than one place.
  */
-export const nginx: Format = { read, edit };
+export const nginxConf: Format = { read, edit };
 
 /**
  * Every occurrence of a simple directive, in the order in which nginx meets them, whatever blocks they stand in.

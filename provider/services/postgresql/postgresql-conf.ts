@@ -16,7 +16,7 @@ export { commandLineSetting } from "./command-line";
 const MAX_DEPTH = 10;
 
 /** Settings of PostgreSQL, by their names (`max_connections`), case-insensitive. */
-export const postgresql: Format = {
+export const postgresqlConf: Format = {
   /** @throws FormatError where PostgreSQL would not start: a line it can't read, a missing or endless include. */
   read(tree, keys) {
     const settings = new Settings(tree, keys);

@@ -16,7 +16,7 @@ import { type Assignment, type Key, readUnitFile } from "./systemd-syntax";
 export { limitNofile, type OpenFiles } from "./systemd-limit";
 
 /** Settings that take one value. Two values of LimitNOFILE are one if they mean the same: `1024` and `1024:1024`. */
-export const systemd: Format = {
+export const dropIn: Format = {
   /** @throws FormatError where the key is set behind a line that is not valid UTF-8. */
   read(tree, keys) {
     const found = keys.flatMap((key): [string, Found][] => {

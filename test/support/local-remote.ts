@@ -4,12 +4,12 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import type { Remote } from "../provider/transaction/server";
+import type { Remote } from "../../provider/transaction/server";
 
 /** A copy of the untuned server; removed at the end of the test that asked for it. */
 export function untunedServer(context: { after(done: () => void): void }): string {
   const root = mkdtempSync(join(tmpdir(), "untuned-"));
-  cpSync(join(__dirname, "../examples/demo/untuned"), root, { recursive: true });
+  cpSync(join(__dirname, "../../examples/demo/untuned"), root, { recursive: true });
   context.after(() => rmSync(root, { recursive: true, force: true }));
   return root;
 }

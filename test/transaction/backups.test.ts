@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { chmodSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { localRemote } from "../local-remote";
-import { apply, changing, disturb, imageOf, shells, to } from "./image";
+import { apply, changing, disturb, imageOf, shells, to } from "../support/image";
+import { localRemote } from "../support/local-remote";
 
 const A = "/etc/a.conf";
 const BACKUPS = "/var/backups/pulumi-wapt";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { localRemote, snapshot } from "../local-remote";
-import { apply, changing, disturb, imageOf, rest, shells, to } from "./image";
+import { apply, changing, disturb, imageOf, rest, shells, to } from "../support/image";
+import { localRemote, snapshot } from "../support/local-remote";
 
 const A = "/etc/a.conf";
 const B = "/etc/b.conf";
@@ -18,7 +18,7 @@ for (const shell of shells) {
     it("have the new bytes and their old mode; new ones are readable by all, the record by root alone", async (context) => {
       const { root, read, mode, at } = imageOf(context, { [A]: "old\r\n\xff" });
       chmodSync(at(A), 0o640);
-      const record = { ...to(`${STATE}/record.json`, undefined, RECORD), stage: "record" as const };
+      const record = to(`${STATE}/record.json`, undefined, RECORD);
       const text = "\x00\xe9\n".repeat(100_000);
       const outcome = await apply(
         remote,
@@ -68,7 +68,10 @@ for (const shell of shells) {
     it("go when nothing is left in them, and a folder of drop-ins with its last one", async (context) => {
       const [alone, one] = ["/etc/x.service.d/zz.conf", "/etc/y.service.d/zz.conf"];
       const { root } = imageOf(context, { [alone]: "old", [one]: "old", "/etc/y.service.d/other.conf": "" });
-      assert.equal((await apply(remote, root, changing(to(alone, "old", ""), to(one, "old", "")))).result, "ok");
+      assert.equal(
+        (await apply(remote, root, changing(to(alone, "old", undefined), to(one, "old", undefined)))).result,
+        "ok",
+      );
       assert.deepEqual(rest(root), ["etc", "etc/y.service.d", "etc/y.service.d/other.conf", "var", "var/lib"]);
     });
 
@@ -89,7 +92,7 @@ for (const shell of shells) {
       mkdirSync(at("/var/lib"), { recursive: true });
       chmodSync(at(A), 0o600);
       const untouched = snapshot(root);
-      const gone = to("/etc/gone.conf", "old", "");
+      const gone = to("/etc/gone.conf", "old", undefined);
       const what = changing(to(A, "old", "new"), to(B, undefined, "new"), gone, to(late, "old", "new"));
       const { result, reason } = await disturb(remote, root, what, /^put .*late/, `echo by hand >>'${at(late)}'`);
       assert.equal(result, "changed");

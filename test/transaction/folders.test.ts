@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { Plan } from "../../provider/transaction/plan";
-import { localRemote } from "../local-remote";
-import { apply, changing, disturb, imageOf, shells, to } from "./image";
+import { apply, changing, disturb, imageOf, shells, to } from "../support/image";
+import { localRemote } from "../support/local-remote";
 
 const A = "/etc/a.conf";
 const UNDONE = /Everything was put back as it was$/;
 
 const wanting = (path: string, kilobytes = 1): Plan => ({
   ...changing(to(A, "old", "new")),
-  folders: [{ id: `folder ${path}`, path, mode: "700", owner: "nobody-here", minFree: { kilobytes, text: "so much" } }],
+  folders: [{ path, mode: "700", owner: "nobody-here", selinuxType: "any_t", minFree: { kilobytes, text: "so much" } }],
 });
 
 for (const shell of shells) {

@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { services } from "../../provider/services";
+import { quote } from "../../provider/text/shell";
 import type { Plan } from "../../provider/transaction/plan";
-import { parseOutcome, quote, transactionCalls } from "../../provider/transaction/program";
+import { applyProgram, parseOutcome } from "../../provider/transaction/program";
 import { formatRecord } from "../../provider/transaction/record";
+import type { Step } from "../../provider/transaction/service";
+import { callsOf, NOTHING_LEFT } from "../support/image";
 
 const entry = (value: string) => ({ stack: "s", resource: "r", id: "i", value, before: null });
 const record = (values: Record<string, string>): string =>
@@ -13,72 +17,79 @@ const record = (values: Record<string, string>): string =>
     pending: [],
   });
 
+const step = (service: string, verb: string, ...words: string[]): Step => ({ service, verb, words });
+
 /** A change of every kind on a server itself. */
 const all: Plan = {
   changes: [
     { path: "/etc/nginx/nginx.conf", from: "a", to: "b", stage: "nginx" },
     { path: "/etc/sysctl.d/wapt.conf", from: undefined, to: "b", stage: "kernel" },
     { path: "/opt/wapt/conf/waptserver.ini", from: "a", to: "b", stage: "wapt" },
+    { path: "/etc/systemd/system/nginx.service.d/zz.conf", from: "a", to: undefined, stage: "systemd" },
     { path: "/etc/postgresql/postgresql.conf", from: "a", to: "b", stage: "postgresql" },
     { path: "/var/lib/pulumi-wapt/record.json", from: record({ a: "1" }), to: record({ a: "2" }), stage: "record" },
   ],
-  actions: [
-    { name: "wapt restart", units: ["wapttasks", "waptserver"] },
-    { name: "postgresql restart", unit: "postgresql@15-main", owner: "postgres", port: "5432", data: "/data" },
-    { name: "nginx reload", configuration: "/etc/nginx/nginx.conf", workerNofile: "20000" },
-    { name: "sysctl", key: "net.core.somaxconn", value: "4096" },
-    { name: "daemon-reload" },
+  steps: [
+    step("wapt", "restart", "wapttasks", "waptserver"),
+    step("postgresql", "restart", "postgresql@15-main", "postgres", "5432", "/data", "-"),
+    step("systemd", "start", "wapttasks"),
+    step("nginx", "reload", "/etc/nginx/nginx.conf", "20000"),
+    step("kernel", "sysctl", "net/core/somaxconn", "4096"),
+    step("systemd", "limit", "nginx", "20000"),
+    step("systemd", "reload"),
   ],
   checks: [
-    { name: "nginx", configuration: "/etc/nginx/nginx.conf" },
-    {
-      name: "postgresql",
-      owner: "postgres",
-      binary: "/postgres",
-      data: "/data",
-      configuration: "/c",
-      maxConnections: "625",
-    },
+    step("kernel", "check", "net/core/somaxconn", "4096"),
+    step("nginx", "check", "/etc/nginx/nginx.conf"),
+    step("postgresql", "check", "postgres", "/postgres", "/data", "/c", "625"),
   ],
-  folders: [{ id: "f", path: "/srv/up", mode: "700", owner: "www-data", minFree: { kilobytes: 5, text: "5KiB" } }],
+  folders: [
+    { path: "/srv/up", mode: "700", owner: "www-data", selinuxType: "t", minFree: { kilobytes: 5, text: "5KiB" } },
+  ],
   removedFolders: ["/srv/old"],
-  start: ["wapttasks"],
+  journal: NOTHING_LEFT,
   notes: [],
 };
 
 const words = (plan: Plan, root = ""): string[] =>
-  transactionCalls(plan, root, "me").map((call) => {
+  callsOf(plan, root).map((call) => {
     const [name, ...rest] = call.replaceAll("'", "").split(" ");
     return name === "file" ? `file ${rest[1]}` : name === "put" ? `put ${rest[1]}` : [name, ...rest].join(" ");
   });
 
 describe("a transaction's calls", () => {
   it("prepare everything, then go through the one safe order", () => {
-    assert.deepEqual(words(all), [
-      "begin  120 me wapttasks",
-      "check_space /srv/up 5 5KiB",
+    const [begin, ...rest] = words(all);
+    assert.match(begin!, /^begin {2}120 the stack organization\/wapt-site\/paris [0-9a-f]{64} /);
+    assert.deepEqual(begin!.split(" ").slice(-4).sort(), ["kernel", "nginx", "postgresql", "systemd"]);
+    assert.deepEqual(rest, [
+      "space /srv/up 5 5KiB",
       "file /etc/nginx/nginx.conf",
       "file /etc/sysctl.d/wapt.conf",
       "file /opt/wapt/conf/waptserver.ini",
+      "file /etc/systemd/system/nginx.service.d/zz.conf",
       "file /etc/postgresql/postgresql.conf",
       "file /var/lib/pulumi-wapt/record.json",
-      "check_sysctl net/core/somaxconn 4096",
-      "pending wapt restart postgresql restart nginx reload sysctl daemon-reload",
+      "pending wapt restart postgresql restart systemd start nginx reload kernel sysctl systemd limit systemd reload",
       "put /var/lib/pulumi-wapt/record.json",
-      "folder /srv/up 700 www-data:",
-      "check_nginx /etc/nginx/nginx.conf",
-      "check_postgres postgres /postgres /data /c 625",
+      "folder /srv/up 700 www-data: t",
+      "step kernel check net/core/somaxconn 4096",
+      "step nginx check /etc/nginx/nginx.conf",
+      "step postgresql check postgres /postgres /data /c 625",
       "put /etc/sysctl.d/wapt.conf",
-      "set_sysctl net/core/somaxconn 4096",
-      "daemon_reload",
+      "step kernel sysctl net/core/somaxconn 4096",
+      "put /etc/systemd/system/nginx.service.d/zz.conf",
+      "step systemd reload",
+      "step systemd limit nginx 20000",
       "put /etc/nginx/nginx.conf",
-      "nginx_reload /etc/nginx/nginx.conf 20000",
+      "step nginx reload /etc/nginx/nginx.conf 20000",
       "put /etc/postgresql/postgresql.conf",
-      "check_placed_postgres postgres /postgres /data /c 625",
-      "stop wapttasks waptserver",
-      "postgres_restart postgresql@15-main postgres 5432 /data -",
+      "step postgresql placed postgres /postgres /data /c 625",
+      "step systemd stop wapttasks waptserver",
+      "step postgresql restart postgresql@15-main postgres 5432 /data -",
       "put /opt/wapt/conf/waptserver.ini",
-      "start wapttasks",
+      "step systemd start wapttasks",
+      "step systemd start_again wapttasks waptserver",
       "remove_folder /srv/old",
       "finish",
     ]);
@@ -86,12 +97,20 @@ describe("a transaction's calls", () => {
 
   it("touch files and folders alone below a root", () => {
     const names = new Set(words(all, "/image").map((call) => call.split(" ")[0]));
-    assert.deepEqual([...names], ["begin", "check_space", "file", "put", "folder", "remove_folder", "finish"]);
+    assert.deepEqual([...names], ["begin", "space", "file", "put", "folder", "remove_folder", "finish"]);
+  });
+
+  it("come with the programs of the services in use, and no other", () => {
+    const programOf = (plan: Plan) => applyProgram(plan, services, { root: "", holder: "me" });
+    const names = (text: string) => Object.keys(services.byName).filter((name) => text.includes(`probe_${name}()`));
+    assert.deepEqual(names(programOf({ ...all, checks: [], steps: [] })), []);
+    const reload = { ...all, checks: [], steps: [step("nginx", "reload", "/c", "-")] };
+    assert.deepEqual(names(programOf(reload)).sort(), ["nginx", "systemd"]);
   });
 
   const recordPuts = (from: string, to: string) => {
-    const change = { ...all.changes[4]!, from: from || undefined, to };
-    const calls = words({ ...all, changes: [...all.changes.slice(0, 4), change] });
+    const change = { ...all.changes[5]!, from: from || undefined, to: to || undefined };
+    const calls = words({ ...all, changes: [...all.changes.slice(0, 5), change] });
     return calls.flatMap((call, at) => (call.endsWith("record.json") ? [[call.split(" ")[0], at]] : []));
   };
   const touched = words(all).indexOf("put /etc/sysctl.d/wapt.conf");

@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { isEmpty } from "../../provider/transaction/plan";
-import { applyProgram, parseOutcome, transactionCalls, transactionProgram } from "../../provider/transaction/program";
-import { localRemote, snapshot, untunedServer } from "../local-remote";
-import { apply, HOLDER, plan, shells } from "./image";
+import { parseOutcome } from "../../provider/transaction/program";
+import { apply, callsOf, plan, programOf, shells } from "../support/image";
+import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 
 /** Commands that change something, or promise that it lasts. */
 const COMMANDS = ["mkdir", "cp", "ln", "mv", "rm", "rmdir", "sync", "chmod", "chown", "flock"] as const;
@@ -44,7 +44,7 @@ describe("a transaction that is cut off", () => {
     it(`runs nothing when it is sent in part, by ${shell.join(" ")}`, async (context) => {
       const root = untunedServer(context);
       const remote = localRemote(shell);
-      const program = applyProgram(await plan(remote, root, 2500), root, HOLDER);
+      const program = programOf(callsOf(await plan(remote, root, 2500), root));
       const untouched = snapshot(root);
       for (let part = 0; part < 20; part++) {
         const { stdout } = await remote.run(program.slice(0, Math.floor((program.length * part) / 20)));
@@ -67,8 +67,8 @@ describe("a transaction that is cut off", () => {
         return root;
       };
       const program = async (root: string, nth: number, count = counter()) => {
-        const calls = transactionCalls(await plan(remote, root, 2500, mode), root, HOLDER);
-        return transactionProgram([killedBefore(nth, count), ...calls]);
+        const calls = callsOf(await plan(remote, root, 2500, mode), root);
+        return programOf([killedBefore(nth, count), ...calls]);
       };
       const whole = await prepared();
       const old = settled(whole);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { parseOutcome } from "../../provider/transaction/program";
-import { localRemote } from "../local-remote";
-import { apply, changing, disturbed, imageOf, rest, shells, to } from "./image";
+import { apply, changing, disturbed, imageOf, journalHash, rest, shells, to } from "../support/image";
+import { localRemote } from "../support/local-remote";
 
 const A = "/etc/a.conf";
 const STATE = "/var/lib/pulumi-wapt";
@@ -23,7 +23,10 @@ for (const shell of shells) {
       const left = [...Object.keys(ours), "/etc/b.conf", "/etc/empty.service.d", "/etc"];
       const lines = left.map((path) => `temporary ${at(path)}`);
       write(`${STATE}/journal`, journal(...lines, "pending postgresql restart", "stopped waptserver"));
-      const what = { ...changing(to(A, "other", "new")), start: ["waptserver"] };
+      const what = {
+        ...changing(to(A, "other", "new")),
+        journal: journalHash("pending postgresql restart", "stopped waptserver"),
+      };
       assert.equal((await apply(remote, root, what)).result, "changed");
       assert.deepEqual(rest(root), ["etc", "etc/a.conf", "etc/b.conf", "var", "var/lib"]);
       assert.equal(read(`${STATE}/journal`), journal("pending postgresql restart", "stopped waptserver"));
@@ -32,7 +35,8 @@ for (const shell of shells) {
 
     it("leaves what this one does not do to the next", async (context) => {
       const { root, read } = imageOf(context, { [A]: "old", [`${STATE}/journal`]: "pending wapt restart\n" });
-      assert.equal((await apply(remote, root, change)).result, "ok");
+      const planned = { ...change, journal: journalHash("pending wapt restart") };
+      assert.equal((await apply(remote, root, planned)).result, "ok");
       assert.equal(read(`${STATE}/journal`), "pending wapt restart\n");
     });
 
@@ -40,10 +44,8 @@ for (const shell of shells) {
       const { root, read, write } = imageOf(context, { [A]: "old", [`${STATE}/journal`]: "stopped waptserver\n" });
       assert.match((await apply(remote, root, change)).reason, /^another run was at work/);
       write(`${STATE}/journal`, "");
-      assert.match(
-        (await apply(remote, root, { ...change, start: ["waptserver"] })).reason,
-        /^another run was at work/,
-      );
+      const planned = { ...change, journal: journalHash("stopped waptserver") };
+      assert.match((await apply(remote, root, planned)).reason, /^another run was at work/);
       assert.equal(read(A), "old");
     });
 

@@ -1,25 +1,29 @@
 /** A server's files in a folder, and transactions on them by this machine's shells. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { definitions } from "../../provider/resources";
 import { argumentNames, checkArguments } from "../../provider/resources/definition";
-import type { Server } from "../../provider/transaction/observation";
+import { waptServer } from "../../provider/resources/wapt-server";
+import { type Server, services } from "../../provider/services";
 import type { Claim } from "../../provider/transaction/ownership";
-import { type FileChange, type Plan, planOf } from "../../provider/transaction/plan";
+import { type FileChange, type Plan, planOf, RECORD_STAGE } from "../../provider/transaction/plan";
 import {
   applyProgram,
   type Outcome,
   parseOutcome,
+  type Scope,
   transactionCalls,
   transactionProgram,
 } from "../../provider/transaction/program";
-import { type Remote, type Scope, ServerQueue } from "../../provider/transaction/server";
-import { snapshot } from "../local-remote";
+import { ManagedServer, type Remote } from "../../provider/transaction/server";
+import { snapshot } from "./local-remote";
 
 export const HOLDER = "the stack organization/wapt-site/paris";
+export const UPLOADS = "/srv/wapt-uploads";
 
 /** The shells that servers have, as far as this machine has them. */
 export const shells = [["sh"], ["dash"], ["busybox", "sh"]].filter(
@@ -28,31 +32,39 @@ export const shells = [["sh"], ["dash"], ["busybox", "sh"]].filter(
 
 export const scopeOf = (root: string): Scope => ({
   root,
-  nginx: "",
-  postgresql: "",
-  waptserver: "/opt/wapt/conf/waptserver.ini",
-  folders: ["/srv/wapt-uploads"],
+  probes: waptServer.probes({ connection: { host: "paris" }, clients: 1 }),
+  folders: [UPLOADS],
 });
 
-/** What all resources ask of a server for a number of clients, or that they are taken back. */
-export function claimsOn(server: Server, clients: number, mode: Claim["mode"] = "apply"): Claim[] {
-  return definitions.map((definition) => {
-    const given = { clients, path: "/srv/wapt-uploads", minFree: "1KiB", root: server.root || undefined };
-    const names = argumentNames(definition);
-    const args = Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
-    const checked = checkArguments(definition, { connection: { host: "paris" }, ...args });
-    if (checked.problems) assert.fail(checked.problems.map(({ reason }) => reason).join());
-    const owner = { stack: "organization/wapt-site/paris", resource: definition.type, id: definition.type };
-    return { owner, target: definition.target(checked.settings, server, checked.args as never), mode };
-  });
+/** What a resource asks of a server for a number of clients, or that it is taken back. */
+export function claimOf(
+  server: Server,
+  type: string,
+  clients: number,
+  more: Partial<Claim> & { args?: object } = {},
+): Claim {
+  const definition = definitions.find((one) => one.type === type)!;
+  const { args, ...rest } = more;
+  const folder = { path: UPLOADS, minFree: "1KiB" };
+  const given = { clients, root: server.root || undefined, ...folder, uploads: folder, ...args };
+  const names = argumentNames(definition);
+  const own = Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
+  const checked = checkArguments(definition, { connection: { host: "paris" }, ...own });
+  if (checked.problems) assert.fail(checked.problems.map(({ reason }) => reason).join());
+  const owner = { stack: "organization/wapt-site/paris", resource: `${type} paris`, id: `id-${type}` };
+  return { owner, target: definition.target(checked.settings!, server, checked.args), mode: "apply", ...rest };
 }
 
+/** What the whole server asks. */
+export const wholeClaim = (server: Server, clients: number, mode: Claim["mode"] = "apply"): Claim =>
+  claimOf(server, "WaptServer", clients, { mode });
+
 export const observe = (remote: Remote, root: string): Promise<Server> =>
-  new ServerQueue(async () => remote, HOLDER).observe(scopeOf(root));
+  new ManagedServer(services, async () => remote, HOLDER).observe(scopeOf(root));
 
 export async function plan(remote: Remote, root: string, clients: number, mode?: Claim["mode"]): Promise<Plan> {
   const server = await observe(remote, root);
-  return planOf(server, claimsOn(server, clients, mode));
+  return planOf(server, wholeClaim(server, clients, mode));
 }
 
 /** A folder with these files, Latin-1 text by path; removed at the end of the test. */
@@ -77,27 +89,42 @@ export function imageOf(context: { after(done: () => void): void }, files: Reado
 /** All paths below a root but what is kept on purpose: the record, the lock and the backups. */
 export const rest = (root: string): string[] => Object.keys(snapshot(root));
 
-/** A change of one file; undefined where there is none yet, "" removes it. */
-export const to = (path: string, from: string | undefined, text: string): FileChange => ({
+/** A change of one file; `from` is undefined where there is none yet, `text` removes it where it is. */
+export const to = (path: string, from: string | undefined, text: string | undefined): FileChange => ({
   path,
   from,
   to: text,
-  stage: "kernel",
+  stage: path.endsWith("/record.json") ? RECORD_STAGE : "kernel",
 });
+
+/** The hash of a journal in which nothing is left to do. */
+export const NOTHING_LEFT = journalHash();
+
+/** The hash of what a journal says is left to do. */
+export function journalHash(...lines: readonly string[]): string {
+  return createHash("sha256").update(lines.join("\n")).digest("hex");
+}
 
 /** A plan that changes files alone. */
 export const changing = (...changes: FileChange[]): Plan => ({
   changes,
-  actions: [],
+  steps: [],
   checks: [],
   folders: [],
   removedFolders: [],
-  start: [],
+  journal: NOTHING_LEFT,
   notes: [],
 });
 
+export const callsOf = (what: Plan, root: string): string[] =>
+  transactionCalls(what, services, { root, holder: HOLDER });
+
+/** A transaction's program with any calls, and the programs of all services. */
+export const programOf = (calls: readonly string[]): string =>
+  transactionProgram(calls, services, new Set(Object.keys(services.byName)));
+
 export async function apply(remote: Remote, root: string, what: Plan): Promise<Outcome> {
-  const { stdout } = await remote.run(applyProgram(what, root, HOLDER));
+  const { stdout } = await remote.run(applyProgram(what, services, { root, holder: HOLDER }));
   return parseOutcome(stdout.toString("latin1"));
 }
 
@@ -109,8 +136,8 @@ export async function disturb(remote: Remote, root: string, what: Plan, call: Re
 
 /** A transaction with commands before the first call that matches. */
 export function disturbed(what: Plan, root: string, call: RegExp, commands: string): string {
-  const calls = transactionCalls(what, root, HOLDER);
+  const calls = callsOf(what, root);
   const at = calls.findIndex((one) => call.test(one));
   assert.ok(at >= 0, `no call ${call}`);
-  return transactionProgram([...calls.slice(0, at), commands, ...calls.slice(at)]);
+  return programOf([...calls.slice(0, at), commands, ...calls.slice(at)]);
 }

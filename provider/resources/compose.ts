@@ -1,0 +1,68 @@
+/** Several resources of one server as one: one read, one check, one transaction. */
+import { z } from "zod";
+import type { Server } from "../services";
+import type { Probe } from "../transaction/service";
+import { merged, type Target } from "../transaction/target";
+import type { AnyDefinition, Definition, Own, Schemas, ServerArguments, Settings } from "./definition";
+
+export interface Part {
+  readonly definition: AnyDefinition;
+  /** The argument that holds the part's own arguments; without it the part is left out. */
+  readonly under?: string;
+}
+
+/** The parts' settings keep their order. `omit` names parts to leave out. */
+export function compose<A extends ServerArguments & { omit?: readonly string[] }, S extends Settings>(
+  type: string,
+  parts: readonly Part[],
+): Definition<A, S> {
+  const plain = parts.filter((part) => part.under === undefined);
+  const types = plain.map((part) => part.definition.type);
+  const schemas = {
+    ...Object.assign({}, ...plain.map((part) => part.definition.schemas)),
+    ...Object.fromEntries(
+      parts.flatMap(({ definition, under }) =>
+        under === undefined ? [] : [[under, z.strictObject(definition.schemas).optional()]],
+      ),
+    ),
+    omit: z.array(z.enum(types, { error: `omit takes ${types.join(", ")}` })).optional(),
+  };
+  const chosen = (args: A) => chosenParts(parts, args);
+  return {
+    type,
+    isSized: true,
+    schemas: schemas as Schemas<Own<A>>,
+    settings: (args, sizes) =>
+      Object.assign({}, ...chosen(args).map((part) => part.definition.settings(part.args, sizes))),
+    probes: (args) => oneOfEach(chosen(args).flatMap((part) => part.definition.probes(part.args))),
+    folders: (args) => chosen(args).flatMap((part) => part.definition.folders?.(part.args) ?? []),
+    target: (settings, server, args) => merged(chosen(args).map((part) => targetOf(part, settings, server))),
+  };
+}
+
+interface ChosenPart extends Part {
+  readonly args: ServerArguments;
+}
+
+function chosenParts(parts: readonly Part[], args: ServerArguments & { omit?: readonly string[] }): ChosenPart[] {
+  const named: Readonly<Record<string, unknown>> = { ...args };
+  return parts.flatMap((part) => {
+    if (args.omit?.includes(part.definition.type)) return [];
+    if (part.under === undefined) return [{ ...part, args }];
+    const own = named[part.under];
+    return own === undefined ? [] : [{ ...part, args: { ...args, ...own } }];
+  });
+}
+
+/** A problem of an argument is that of the argument which holds it. */
+function targetOf({ definition, under, args }: ChosenPart, settings: Settings, server: Server): Target {
+  const target = definition.target(settings, server, args);
+  const own = (property: string) => (under && property in definition.schemas ? `${under}.${property}` : property);
+  const problems = target.problems?.map((problem) => ({ ...problem, property: own(problem.property) }));
+  return { ...target, problems };
+}
+
+/** A service is asked once: the parts have the arguments in common that say how. */
+function oneOfEach(probes: readonly Probe[]): Probe[] {
+  return [...new Map(probes.map((probe) => [probe.service, probe])).values()];
+}

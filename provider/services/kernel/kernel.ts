@@ -1,0 +1,122 @@
+/** The kernel: its queues, its limits of open files, and what a container's host leaves of them. */
+import { join } from "node:path";
+import type { Problem } from "../../problem";
+import type { Facts } from "../../transaction/report";
+import type { Probe, Service, Step } from "../../transaction/service";
+import type { Place } from "../../transaction/target";
+import { limits } from "./limits";
+import { sysctl, sysctlOrder } from "./sysctl";
+
+export interface KernelState {
+  /** By dotted name. Empty below a root. */
+  readonly sysctl: Readonly<Record<string, string>>;
+  /** 0 where it is not known. */
+  readonly memoryKilobytes: number;
+  readonly cpus: number;
+  /** The hard limit of open files that root can't raise; undefined where it can. */
+  readonly ceiling?: number;
+}
+
+export const kernel: Service<KernelState> = {
+  program: join(__dirname, "kernel.sh"),
+  parse: (facts: Facts): KernelState => ({
+    sysctl: Object.fromEntries(
+      facts.named("sysctl").map(([key = "", value = ""]) => [key.replaceAll("/", "."), value]),
+    ),
+    memoryKilobytes: Number(facts.one("memory") ?? 0),
+    cpus: Number(facts.one("cpus") ?? 1),
+    ceiling: facts.one("ceiling") === undefined ? undefined : Number(facts.one("ceiling")),
+  }),
+};
+
+export const kernelProbe: Probe = { service: "kernel", words: [] };
+
+/** The file of WAPT's guide. */
+const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
+const LIMITS_FILE = "/etc/security/limits.conf";
+
+type Files = ReadonlyMap<string, string>;
+
+/** A sysctl in its file and in the kernel, which takes it at once. */
+export function sysctlPlace(files: Files, { sysctl: running }: KernelState, key: string, value: number): Place {
+  const step = (verb: string, text: string): Step => {
+    return { service: "kernel", verb, of: key, words: [key.replaceAll(".", "/"), text] };
+  };
+  return {
+    setting: key,
+    id: key,
+    stage: "kernel",
+    format: sysctl,
+    tree: { root: SYSCTL_FILE, files, after: sysctlOrder([...files.keys()], SYSCTL_FILE) },
+    key,
+    value: String(value),
+    removesEmptyFile: true,
+    running: running[key],
+    effective: "by running value",
+    steps: (text) => (text === undefined || running[key] === undefined ? [] : [step("sysctl", text)]),
+    checks: (text) => (text === undefined ? [] : [step("check", text)]),
+  };
+}
+
+/** `nofile` of some users, hard and soft. PAM reads the file at each login: there is nothing to activate. */
+export function nofilePlaces(files: Files, users: readonly string[], value: number): Place[] {
+  const after = [...files.keys()].filter((file) => file.startsWith("/etc/security/limits.d/")).sort();
+  return users.flatMap((user) =>
+    ["hard", "soft"].map((type) => ({
+      setting: "nofile",
+      id: `${user} ${type} nofile`,
+      stage: "kernel",
+      format: limits,
+      tree: { root: LIMITS_FILE, files, after },
+      key: `${user} ${type} nofile`,
+      value: String(value),
+      effective: "by file" as const,
+      steps: () => [],
+    })),
+  );
+}
+
+/**
+ * What forbids each wanted limit of open files, by the argument that overrides it: a container's ceiling, above which a
+ * limit would be written and would not be true, and the kernel's own bounds. `connections` are nginx's.
+ */
+export function openFilesProblems(
+  state: KernelState,
+  wanted: Readonly<Record<string, number>>,
+  connections?: number,
+): Problem[] {
+  return Object.entries(wanted).flatMap(([property, limit]) => {
+    const reason = ceilingReason(state, property, limit, connections) ?? boundReason(state, limit);
+    return reason === undefined ? [] : [{ property, reason }];
+  });
+}
+
+function ceilingReason({ ceiling }: KernelState, property: string, limit: number, connections?: number) {
+  if (ceiling === undefined || limit <= ceiling) return undefined;
+  const need = connections ? ` (${connections} connections need ${2 * connections} descriptors)` : "";
+  const enough = connections && 2 * connections > ceiling ? `, which is not enough for these clients` : "";
+  return (
+    `a limit of ${limit} open files can't take effect: this server is a container whose hard limit is ${ceiling}${need}. ` +
+    `Give ${property}: ${ceiling}${enough}, or raise the limit on the container's host (LXC: lxc.prlimit.nofile; nspawn: LimitNOFILE)`
+  );
+}
+
+function boundReason({ sysctl: running }: KernelState, limit: number): string | undefined {
+  const most = (key: string) => Number(running[key] ?? Number.POSITIVE_INFINITY);
+  if (limit > most("fs.nr_open"))
+    return `a limit of ${limit} open files is above the kernel's fs.nr_open ${most("fs.nr_open")}: raise that first, or give less`;
+  if (limit > most("fs.file-max"))
+    return `preflight, open files: fs.file-max is ${most("fs.file-max")}, one service alone may open ${limit}: raise fs.file-max`;
+  return undefined;
+}
+
+/** The ports for nginx's connections to waptserver: at most one for every second of its connections. */
+export function portWarnings({ sysctl: running }: KernelState, workerConnections: number): string[] {
+  const [first, last] = (running["net.ipv4.ip_local_port_range"] ?? "").split(" ").map(Number);
+  const ports = (last ?? 0) - (first ?? 0) + 1;
+  const need = Math.ceil(workerConnections / 2);
+  if (!first || !last || ports >= need) return [];
+  return [
+    `preflight, ports: net.ipv4.ip_local_port_range has ${ports} ports, nginx's connections to waptserver may need ${need}: widen it`,
+  ];
+}

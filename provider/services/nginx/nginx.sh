@@ -1,0 +1,89 @@
+# nginx: what it reads and runs with, its test of a candidate, its reload. A part of observe.sh and apply.sh.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # root, errors and why are theirs
+
+nginx_workers() { # MASTER: PIDs of its workers that are not on their way out
+  grep -l '^nginx: worker process' /proc/[0-9]*/cmdline 2>/dev/null | while IFS= read -r f; do
+    pid=${f#/proc/} && pid=${pid%/cmdline}
+    if ! grep -q 'shutting down' "$f" 2>/dev/null && grep -q "^PPid:.$1\$" "/proc/$pid/status" 2>/dev/null; then
+      printf '%s\n' "$pid"
+    fi
+  done
+}
+
+nginx_master() { systemctl show -p MainPID --value nginx 2>/dev/null; }
+
+probe_nginx() { # CONF, "" to find it
+  if [ -n "$root" ] || ! command -v nginx >/dev/null 2>&1; then
+    conf=${1:-/etc/nginx/nginx.conf}
+    fact nginx conf "$conf"
+    find "$root${conf%/*}" \( -type f -o -type l \) ! -name '.*' 2>/dev/null | while IFS= read -r f; do
+      file "${f#"$root"}"
+    done
+    disk "${conf%/*}"
+    return
+  fi
+  fact nginx version "$(nginx -V 2>&1)"
+  if [ -n "$1" ]; then set -- "$1" -c "$1"; else set -- ''; fi
+  conf=$1
+  shift
+  # -T prints every file's text; only their names are kept here, since the text is not told apart reliably.
+  dump=$({ nginx -T "$@" 2>&3 | sed -n 's/^# configuration file \(.*\):$/\1/p'; } 3>"$errors")
+  if nginx -t -q "$@" 2>/dev/null; then
+    fact nginx test ok
+  else
+    fact nginx test "$(cat "$errors")"
+  fi
+  conf=${conf:-$(nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  fact nginx conf "$conf"
+  disk "${conf%/*}"
+  file "$conf"
+  printf '%s\n' "$dump" | while IFS= read -r f; do file "$f"; done
+  master=$(nginx_master)
+  if [ -n "$master" ] && [ "$master" != 0 ]; then
+    # shellcheck disable=SC2046 # two words
+    for pid in $(nginx_workers "$master"); do fact nginx worker "$pid" $(open_files "$pid"); done
+  fi
+}
+
+nginx_check() { # CONF
+  # Without mount namespaces the test comes after the rename and before the reload, in nginx_reload.
+  if can_bind && ! try in_place timeout 60 nginx -t -q -c "$1"; then
+    fail refused "nginx refuses the new configuration: $(reason)"
+  fi
+}
+
+nginx_reload() { # CONF NOFILE; NOFILE is "-" when it does not matter
+  if ! try timeout 60 nginx -t -q -c "$1"; then
+    fail refused "nginx refuses its configuration: $(reason)"
+  elif ! is_running nginx; then
+    note "nginx is not running: its configuration is in place, it was not started"
+  else
+    on_undo nginx_reload
+    reload_nginx "$2" || fail refused "$why"
+  fi
+}
+
+undo_nginx_reload() { reload_nginx - || lost "$why"; }
+
+reload_nginx() { # NOFILE
+  old=$(nginx_workers "$(nginx_master)")
+  service reload nginx || return 1
+  tries=300
+  while now=$(nginx_workers "$(nginx_master)") &&
+    { [ -z "$now" ] || printf '%s\n' "$now" | grep -qxF "$old"; }; do
+    tries=$((tries - 1))
+    if [ "$tries" = 0 ]; then
+      why="nginx kept its old workers after the reload; its error log says why"
+      return 1
+    fi
+    sleep 0.1
+  done
+  for pid in $now; do
+    soft=$(awk '/^Max open files/ { print $4 }' "/proc/$pid/limits" 2>/dev/null)
+    if [ "$1" != - ] && [ -n "$soft" ] && [ "$soft" != "$1" ]; then
+      why="nginx's worker $pid may open $soft files after the reload, not $1"
+      return 1
+    fi
+  done
+}

@@ -1,0 +1,108 @@
+# PostgreSQL: its clusters, their test of a candidate, their restart. A part of observe.sh and apply.sh.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # root, answer and why are theirs
+
+postgresql_clusters() { # VERSION NAME PORT STATUS OWNER DATA CONF, a line each
+  if [ -z "$root" ] && command -v pg_lsclusters >/dev/null 2>&1; then
+    pg_lsclusters -h | while read -r version name port status owner data _; do
+      printf '%s %s %s %s %s %s %s\n' "$version" "$name" "$port" "$status" "$owner" "$data" \
+        "/etc/postgresql/$version/$name/postgresql.conf"
+    done
+    return
+  fi
+  for f in "$root"/etc/postgresql/*/*/postgresql.conf; do
+    if [ -f "$f" ]; then
+      conf=${f#"$root"} && name=${conf%/*} && version=${name%/*}
+      printf '%s %s - down postgres /var/lib/postgresql/%s %s\n' "${version##*/}" "${name##*/}" \
+        "${name#/etc/postgresql/}" "$conf"
+    fi
+  done
+  for data in "$root"/var/lib/pgsql/data "$root"/var/lib/pgsql/*/data; do
+    if [ -f "$data/postgresql.conf" ]; then
+      status=down
+      if [ -z "$root" ] && [ -f "$data/postmaster.pid" ]; then status=online; fi
+      printf '%s - %s %s postgres %s %s\n' "$(cat "$data/PG_VERSION")" \
+        "$(sed -n 4p "$data/postmaster.pid" 2>/dev/null | grep . || echo -)" "$status" "${data#"$root"}" \
+        "${data#"$root"}/postgresql.conf"
+    fi
+  done
+}
+
+running_postgresql() { # PORT OWNER DATA
+  pid=$(head -n 1 "$3/postmaster.pid")
+  fact postgresql command "$3" "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)"
+  unit=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$pid/cgroup" | tail -n 1)
+  fact postgresql process "$3" "$(readlink "/proc/$pid/exe")" "$unit" \
+    "$(systemctl show -p TasksMax --value "$unit" 2>/dev/null)"
+  result=answer
+  answer=$(runuser -u "$2" -- psql -XAtq -F ' ' -h "$(sed -n 5p "$3/postmaster.pid")" -p "$1" -d postgres -c "
+    select name, setting from pg_settings
+      where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+    union all select 'file', sourcefile from pg_file_settings group by sourcefile" 2>&1) || result=error
+  fact postgresql "$result" "$3" "$answer"
+  printf '%s\n' "$answer" | sed -n 's/^file //p' | while IFS= read -r f; do file "$f"; done
+}
+
+probe_postgresql() {
+  postgresql_clusters | while read -r version name port status owner data conf; do
+    fact postgresql cluster "$data" "$version" "$name" "$port" "${status%%,*}" "$owner" "$conf"
+    file "$conf"
+    disk "${conf%/*}"
+    for f in "$root${conf%/*}"/*.conf "$root${conf%/*}"/conf.d/*.conf; do
+      case $f in */pg_hba.conf | */pg_ident.conf) ;; *) file "${f#"$root"}" ;; esac
+    done
+    file "$data/postgresql.auto.conf"
+    case $status in online*) running_postgresql "$port" "$owner" "$data" </dev/null ;; esac
+  done
+}
+
+postgresql_check() { # OWNER BINARY DATA CONF MAX_CONNECTIONS
+  if can_bind; then judge_postgresql in_place "$@"; fi
+}
+
+# Once more where it lies, since another file may have come, and without mount namespaces for the first time.
+postgresql_placed() { judge_postgresql env "$@"; } # OWNER BINARY DATA CONF MAX_CONNECTIONS
+
+judge_postgresql() { # RUNNER OWNER BINARY DATA CONF MAX_CONNECTIONS; the last is "-" when it does not matter
+  wanted=$6
+  set -- "$1" timeout 60 runuser -u "$2" -- "$3" -D "$4" -c "config_file=$5" -C max_connections
+  if ! answer=$("$@" 2>/dev/null); then
+    try "$@"
+    fail refused "PostgreSQL refuses the new configuration: $(reason)"
+  elif [ "$wanted" != - ] && [ "$answer" != "$wanted" ]; then
+    fail refused "PostgreSQL would take max_connections $answer from the new configuration, not $wanted"
+  fi
+}
+
+ask_postgresql() { # OWNER PORT DATA
+  socket=$(sed -n 5p "$3/postmaster.pid") &&
+    timeout 20 runuser -u "$1" -- psql -XAtq -h "$socket" -p "$2" -d postgres -c 'SHOW max_connections'
+}
+
+postgresql_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" when it does not matter
+  on_undo postgresql_restart
+  cluster_unit=$1 cluster_owner=$2 cluster_port=$3 cluster_data=$4
+  restart_postgresql "$5" || fail refused "$why"
+}
+
+undo_postgresql_restart() { restart_postgresql - || lost "$why"; }
+
+restart_postgresql() { # MAX_CONNECTIONS
+  if ! start_unit restart "$cluster_unit"; then
+    why="PostgreSQL did not start: $why"
+    return 1
+  fi
+  deadline=$(($(date +%s) + 300))
+  until answer=$(ask_postgresql "$cluster_owner" "$cluster_port" "$cluster_data" 2>/dev/null 9>&-); do
+    if [ "$(date +%s)" -ge "$deadline" ] || ! is_running "$cluster_unit"; then
+      try ask_postgresql "$cluster_owner" "$cluster_port" "$cluster_data"
+      why="PostgreSQL does not answer after its restart: $(reason)"
+      return 1
+    fi
+    sleep 0.2
+  done
+  if [ "$1" != - ] && [ "$answer" != "$1" ]; then
+    why="PostgreSQL says max_connections $answer after its restart, not $1"
+    return 1
+  fi
+}

@@ -1,0 +1,138 @@
+# systemd's units: what they run with, and how they are stopped, started and reloaded. A part of observe.sh and apply.sh.
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # root, state and the like are theirs
+
+probe_systemd() { # UNIT...
+  for unit; do
+    files_that_name LimitNOFILE "/etc/systemd/system/$unit.service.d" "/run/systemd/system/$unit.service.d" \
+      "/usr/lib/systemd/system/$unit.service.d" "/lib/systemd/system/$unit.service.d"
+    for folder in /etc /run /usr/lib /lib; do
+      if [ -f "$root$folder/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit" && break; fi
+    done
+  done
+  if [ -n "$root" ]; then return; fi
+  units=$(systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax "$@" 2>/dev/null)
+  fact systemd units "$units"
+  for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
+    # shellcheck disable=SC2046 # two words
+    if [ "$pid" != 0 ]; then fact systemd process "$pid" $(open_files "$pid"); fi
+  done
+}
+
+why='' stopped='' idle=''
+
+service() { # VERB UNIT
+  try timeout 300 systemctl "$@" || {
+    why="systemctl $*: $(reason)"
+    return 1
+  }
+}
+
+# systemd refuses a unit that was started often in a short time, which must not keep an undone change down.
+start_unit() { # VERB UNIT
+  systemctl reset-failed "$2" 2>/dev/null
+  service "$1" "$2"
+}
+
+is_running() { systemctl -q is-active "$1" 2>/dev/null; }
+
+are_running() { for name; do is_running "$name" || return 1; done; }
+
+systemd_reload() {
+  on_undo systemd_reload
+  service daemon-reload || fail refused "$why"
+}
+
+undo_systemd_reload() { service daemon-reload || lost "$why"; }
+
+systemd_limit() { # UNIT LIMIT: what systemd would give the unit's next process
+  given=$(systemctl show -p LimitNOFILESoft --value "$1")
+  [ "$given" = "$2" ] ||
+    fail refused "systemd gives $1 LimitNOFILE $given, not $2: another drop-in sets it (systemctl cat $1); remove it there"
+}
+
+systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
+  for name; do
+    if ! ok; then return; fi
+    if ! is_running "$name"; then
+      idle="$idle $name"
+    elif journal "stopped $name" && ok; then
+      on_undo systemd_stop
+      on_undo_last systemd_start
+      stopped="$name $stopped"
+      service stop "$name" || fail refused "$why"
+    fi
+  done
+}
+
+undo_systemd_stop() { for name in $stopped; do service stop "$name" || lost "$why"; done; }
+
+systemd_start() { # UNIT...: these, which an earlier run had stopped
+  for name; do
+    settle "stopped $name"
+    idle=$(printf '%s' "$idle " | sed "s| $name | |")
+  done
+  stopped="$* $stopped"
+  systemd_start_again
+}
+
+systemd_start_again() { # those that this run stopped
+  for name in $idle; do note "$name is not running: it was not started"; done
+  idle=
+  if [ -z "$stopped" ]; then return; fi
+  on_undo systemd_stop
+  on_undo_last systemd_start
+  start_stopped || fail refused "$why"
+}
+
+undo_systemd_start() { start_stopped || lost "$why"; }
+
+# In their order; all are tried.
+start_stopped() {
+  complaint=
+  for name in $stopped; do start_unit start "$name" || complaint=$why; done
+  why=$complaint
+  # shellcheck disable=SC2086 # names of units
+  [ -z "$why" ] && stay_up $stopped
+}
+
+lives() { systemctl show -p ActiveState -p MainPID "$@"; }
+
+processor_time() { # LIVES: what their main processes had of it so far
+  # shellcheck disable=SC2046 # names of files
+  awk '{ sub(/.*\) /, ""); print $12, $13 }' $(printf '%s\n' "$1" | sed -n 's|^MainPID=\(.*\)|/proc/\1/stat|p')
+}
+
+# A service that dies of its new settings does so when it has read them: it must have come to rest for two seconds.
+stay_up() { # UNIT...
+  if [ "$#" = 0 ]; then return 0; fi
+  first=$(lives "$@") rest=0 tries=40 was=
+  if ! are_running "$@"; then first=dead; fi
+  # Another process is one that systemd started in place of the first.
+  while [ "$(lives "$@")" = "$first" ]; do
+    now=$(processor_time "$first" 2>/dev/null)
+    if [ "$now" = "$was" ]; then rest=$((rest + 1)); else rest=0; fi
+    was=$now tries=$((tries - 1))
+    if [ "$rest" = 8 ] || [ "$tries" = 0 ]; then return 0; fi
+    sleep 0.25
+  done
+  for name; do is_running "$name" || break; done
+  why="$name did not stay up after its start; journalctl -u $name says why"
+  return 1
+}
+
+# What a killed run had stopped; a service may need another one that is on its way up.
+after_kill_systemd() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    exec 9<>"$state/lock"
+    flock 9
+    names=$(sed -n 's/^stopped //p' "$state/journal")
+    if [ -n "$root" ] || [ -z "$names" ]; then return; fi
+    for name in $names; do start_unit start "$name"; done
+    # Between two tries another run may go on from here.
+    exec 9>&-
+    sleep 3
+    # shellcheck disable=SC2086 # names of units
+    if are_running $names; then return; fi
+  done
+}

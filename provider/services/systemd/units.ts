@@ -1,0 +1,89 @@
+/** systemd's units: what they run with, their drop-ins, and what is left of stopping and starting them. */
+import { join } from "node:path";
+import type { Base } from "../../transaction/observation";
+import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
+import type { Probe, Service, Step } from "../../transaction/service";
+import type { Need, Place } from "../../transaction/target";
+import { dropIn, dropInOrder } from "./drop-in";
+
+export interface Unit {
+  readonly installed: boolean;
+  readonly active: boolean;
+  /** What systemd would give the service's next process. */
+  readonly limitNofile?: OpenFiles;
+  /** What its main process has. */
+  readonly process?: OpenFiles;
+  /** Infinity where there is none. */
+  readonly tasksMax: number;
+}
+
+/** Units by name, without `.service`; none but those that were asked for. */
+export type SystemdState = (name: string) => Unit;
+
+export const systemd: Service<SystemdState> = {
+  program: join(__dirname, "systemd.sh"),
+  parse: (facts: Facts) => (name) => unitOf(facts, name),
+};
+
+export const systemdProbe = (units: readonly string[]): Probe => ({ service: "systemd", words: units });
+
+function unitOf(facts: Facts, name: string): Unit {
+  const blocks = (facts.one("units") ?? "").split("\n\n").map((block) => {
+    const pairs = block
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
+    return Object.fromEntries(pairs) as Readonly<Record<string, string>>;
+  });
+  const block = blocks.find((properties) => properties.Id === `${name}.service`);
+  const [, ...process] = facts.named("process").find(([pid]) => pid === block?.MainPID) ?? [];
+  return {
+    installed: block ? block.LoadState !== "not-found" : facts.named("unit-file").some(([unit]) => unit === name),
+    active: block?.ActiveState === "active",
+    limitNofile: block?.LimitNOFILE ? openFiles(block.LimitNOFILESoft, block.LimitNOFILE) : undefined,
+    process: process.length > 0 ? openFiles(process[0], process[1]) : undefined,
+    tasksMax: bound(block?.TasksMax),
+  };
+}
+
+/** Sorts behind the drop-in that WAPT's package owns, nginx_worker_files_limit.conf. */
+const DROP_IN = "zz-pulumi-wapt.conf";
+
+/** The limit of open files of a unit's next process. */
+export function limitPlace(server: Base, unit: Unit, name: string, value: number): Place {
+  const root = `/etc/systemd/system/${name}.service.d/${DROP_IN}`;
+  const limit = unit.limitNofile;
+  return {
+    setting: "LimitNOFILE",
+    id: `${name}.service LimitNOFILE`,
+    stage: "systemd",
+    format: dropIn,
+    tree: { root, files: server.files, after: dropInOrder([...server.files.keys()].filter(isOf(name)), root) },
+    key: "Service.LimitNOFILE",
+    value: String(value),
+    removesEmptyFile: true,
+    running: limit && (limit.soft === limit.hard ? String(limit.soft) : `${limit.soft}:${limit.hard}`),
+    effective: "by either",
+    steps: (text) => {
+      if (server.root !== "") return [];
+      const given: Step = { service: "systemd", verb: "limit", of: name, words: [name, text ?? "-"] };
+      return text === undefined ? [reload] : [reload, given];
+    },
+  };
+}
+
+/** Whether a file is a drop-in of a unit, its own or one of all services. */
+const isOf = (name: string) => (file: string) => new RegExp(`/systemd/system/(${name}\\.)?service\\.d/`).test(file);
+
+/** systemd reads its files again. */
+export const reload: Step = { service: "systemd", verb: "reload", words: [] };
+
+/** Units that a run which was cut off had stopped are started again, whatever else is done. */
+export const stoppedNeeds = ({ root, journal }: Base): Need[] =>
+  root !== "" || journal.stopped.length === 0
+    ? []
+    : [
+        {
+          what: `start ${journal.stopped.join(", ")}`,
+          steps: [{ service: "systemd", verb: "start", words: journal.stopped }],
+        },
+      ];

@@ -1,0 +1,73 @@
+/** WAPT: waptserver.ini, its database's pool, and the restart of its units. */
+import { join, posix } from "node:path";
+import type { Problem } from "../../problem";
+import type { Tree } from "../../text/format";
+import type { Facts } from "../../transaction/report";
+import type { Probe, Service, Step } from "../../transaction/service";
+import type { Place } from "../../transaction/target";
+import { ini } from "./ini";
+
+/** Where WAPT's installer puts waptserver.ini. */
+export const WAPTSERVER_INI = "/opt/wapt/conf/waptserver.ini";
+
+export interface WaptState {
+  /** waptserver.ini; it may be missing. */
+  readonly tree: Tree;
+  /** What it says of the database; undefined where there is no such file. */
+  readonly database?: { readonly host: string; readonly port: string; readonly pool: number };
+}
+
+/** WAPT's own defaults, from its code. */
+const DEFAULT_POOL = 90;
+const DEFAULT_PORT = "5432";
+
+export const wapt: Service<WaptState> = {
+  program: join(__dirname, "wapt.sh"),
+  parse: (facts: Facts, files: ReadonlyMap<string, string>): WaptState => {
+    const tree = { root: facts.one("ini") ?? WAPTSERVER_INI, files };
+    return { tree, database: files.has(tree.root) ? databaseOf(tree) : undefined };
+  },
+};
+
+export const waptProbe = (path: string = WAPTSERVER_INI): Probe => ({ service: "wapt", words: [path] });
+
+function databaseOf(tree: Tree): WaptState["database"] {
+  const found = ini.read(tree, ["options.db_host", "options.db_port", "options.db_max_connections"]);
+  return {
+    host: found["options.db_host"]?.value ?? "",
+    port: found["options.db_port"]?.value ?? DEFAULT_PORT,
+    pool: Number(found["options.db_max_connections"]?.value ?? DEFAULT_POOL),
+  };
+}
+
+/** A key of waptserver.ini's `[options]`. */
+export function iniPlace({ tree }: WaptState, key: string, value: number, restart: readonly Step[]): Place {
+  return {
+    setting: key,
+    id: key,
+    stage: "wapt",
+    format: ini,
+    tree,
+    key: `options.${key}`,
+    value: String(value),
+    effective: "by file",
+    steps: () => restart,
+  };
+}
+
+/** What forbids any change of waptserver.ini. */
+export function iniProblems({ tree }: WaptState): Problem[] {
+  if (tree.files.has(tree.root)) return [];
+  const reason = `there is no ${tree.root} on the server: give waptserverIni where WAPT's configuration lies elsewhere`;
+  return [{ property: "waptserverIni", reason }];
+}
+
+/** The folder in which waptserver.ini is written. */
+export const folderOf = ({ tree }: WaptState): string => posix.dirname(tree.root);
+
+/** WAPT's units, wapttasks first since it works for the other. */
+export const WAPT_UNITS = ["wapttasks", "waptserver"] as const;
+
+/** The restart of some of them: it holds connections to PostgreSQL all the time, so it is stopped first and started last. */
+export const waptRestart = (units: readonly string[]): Step[] =>
+  units.length === 0 ? [] : [{ service: "wapt", verb: "restart", words: units, interrupts: true }];

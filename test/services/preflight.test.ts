@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Problem } from "../../provider/problem";
+import { type KernelState, openFilesProblems, portWarnings } from "../../provider/services/kernel/kernel";
+import { backlogWarnings, type NginxState, workerWarnings } from "../../provider/services/nginx/nginx";
+import { type Cluster, memoryFindings, taskProblems } from "../../provider/services/postgresql/postgresql";
+import { type Base, diskProblems } from "../../provider/transaction/observation";
+
+const NGINX = "/etc/nginx/nginx.conf";
+const GIB = 1024 * 1024;
+
+interface Findings {
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+}
+
+const errors = (problems: readonly Problem[]): Findings => ({ problems, warnings: [] });
+const warnings = (texts: readonly string[]): Findings => ({ problems: [], warnings: texts });
+
+const kernel = (sysctl: Record<string, string>): KernelState => ({ sysctl, memoryKilobytes: 0, cpus: 4 });
+const conf = (text: string) => ({ tree: { root: NGINX, files: new Map([[NGINX, text]]) } }) as unknown as NginxState;
+const disk = (freeKilobytes: number, writable: boolean) =>
+  ({ disks: [{ path: "/etc/nginx", freeKilobytes, writable }] }) as unknown as Base;
+const cluster = (tasksMax: number) => ({ unit: "postgresql@15-main", tasksMax }) as unknown as Cluster;
+
+const cases: [string, Findings, string | undefined][] = [
+  ["memory that is enough", memoryFindings(8 * GIB, 625), undefined],
+  ["memory that busy backends exceed", memoryFindings(2 * GIB, 625), "warning, 3125 MiB"],
+  ["memory that is not half enough", memoryFindings(100 * 1024, 1250), "error, 100 MiB"],
+  ["enough processes", errors(taskProblems(cluster(655), 625)), undefined],
+  ["one process too few", errors(taskProblems(cluster(654), 625)), "error, needs 655"],
+  ["a writable disk", errors(diskProblems(disk(4096, true), ["/etc/nginx"], "connection")), undefined],
+  ["a full disk", errors(diskProblems(disk(100, true), ["/etc/nginx/conf.d"], "connection")), "error, 100 kB free"],
+  [
+    "a read-only disk",
+    errors(diskProblems(disk(4096, false), ["/etc/nginx"], "connection")),
+    "error, mounted read-only",
+  ],
+  ["another disk that is full", errors(diskProblems(disk(0, false), ["/etc/postgresql"], "connection")), undefined],
+  ["ports enough", warnings(portWarnings(kernel({ "net.ipv4.ip_local_port_range": "32768 60999" }), 12500)), undefined],
+  [
+    "ports too few",
+    warnings(portWarnings(kernel({ "net.ipv4.ip_local_port_range": "60000 60999" }), 6250)),
+    "warning, 1000 ports",
+  ],
+  ["file-max above", errors(openFilesProblems(kernel({ "fs.file-max": "100000" }), { nofile: 32768 })), undefined],
+  [
+    "file-max below",
+    errors(openFilesProblems(kernel({ "fs.file-max": "10000" }), { nofile: 32768 })),
+    "error, fs.file-max is 10000",
+  ],
+  ["worker_processes auto", warnings(workerWarnings(conf("worker_processes auto;\nevents { }\n"), 4)), undefined],
+  ["one worker by default", warnings(workerWarnings(conf("events { }\n"), 4)), "warning, one worker on 4 processors"],
+  [
+    "one worker by hand",
+    warnings(workerWarnings(conf("\nworker_processes 1;\nevents { }\n"), 4)),
+    "warning, nginx.conf:2: nginx runs one worker",
+  ],
+  [
+    "a queue that is long enough",
+    warnings(backlogWarnings(conf("events { }\nhttp { server { listen 80 backlog=4096; } }\n"), 4096)),
+    undefined,
+  ],
+  [
+    "nginx's default queue",
+    warnings(backlogWarnings(conf("events { }\nhttp { server { listen 80; } }\n"), 4096)),
+    "warning, listen 80 has a queue of 511",
+  ],
+  [
+    "a socket file's queue",
+    warnings(backlogWarnings(conf("events { }\nhttp { server { listen unix:/run/a; } }\n"), 4096)),
+    undefined,
+  ],
+];
+
+describe("preflight", () => {
+  for (const [name, { problems, warnings: said }, expected] of cases) {
+    it(expected === undefined ? `says nothing of ${name}` : `says ${expected.split(",")[0]} of ${name}`, () => {
+      const [severity, text] = expected?.split(", ") ?? [];
+      const [all, others] = severity === "error" ? [problems.map(({ reason }) => reason), said] : [said, problems];
+      assert.equal(all.length, expected === undefined ? 0 : 1);
+      assert.equal(others.length, 0);
+      if (text !== undefined) assert.ok(all[0]!.includes(text), all[0]);
+    });
+  }
+});

@@ -1,0 +1,62 @@
+/** An untuned server as the probes report it, with services that run, and the server after a plan: for tests of plans. */
+import type { Server } from "../../provider/services";
+import type { Claim } from "../../provider/transaction/ownership";
+import { planOf } from "../../provider/transaction/plan";
+import { parseRecord, RECORD } from "../../provider/transaction/record";
+import { observe, UPLOADS } from "./image";
+import { localRemote, untunedServer } from "./local-remote";
+
+const LIMITS = { soft: 32768, hard: 32768 };
+const UNIT = {
+  installed: true,
+  active: true,
+  limitNofile: LIMITS,
+  process: LIMITS,
+  tasksMax: Number.POSITIVE_INFINITY,
+};
+
+export async function liveServer(): Promise<Server> {
+  const cleanUp: (() => void)[] = [];
+  const found = await observe(localRemote(), untunedServer({ after: (done) => cleanUp.push(done) }));
+  for (const done of cleanUp) done();
+  const settings = { max_connections: "100", superuser_reserved_connections: "3" };
+  return {
+    ...found,
+    root: "",
+    user: { id: 0, name: "root" },
+    kernel: {
+      ...found.kernel,
+      sysctl: { "net.core.somaxconn": "4096", "net.ipv4.tcp_max_syn_backlog": "512" },
+    },
+    systemd: () => UNIT,
+    nginx: { ...found.nginx, live: true, workers: [{ soft: 1024, hard: 524288 }] },
+    postgresql: [{ ...found.postgresql[0]!, port: "5432", online: true, settings }],
+  };
+}
+
+/** The server once a claim has what it wants, and its services run with it. */
+export function afterRun(server: Server, claim: Claim): Server {
+  const files = new Map(server.files);
+  const plan = planOf(server, claim);
+  for (const { path, to } of plan.changes) if (to !== undefined) files.set(path, to);
+  const value = (id: string) => claim.target.places.find((place) => place.id === id)?.value;
+  const cluster = server.postgresql[0]!;
+  const maxConnections = value("max_connections") ?? cluster.settings!.max_connections!;
+  const limit = Number(value("worker_rlimit_nofile") ?? server.nginx.workers[0]!.soft);
+  const sysctls = Object.entries(server.kernel.sysctl).map(([key, old]) => [key, value(key) ?? old]);
+  const folder = { mode: "700", owner: "www-data", isFolder: true, freeKilobytes: 1e9 };
+  const pool = value("db_max_connections");
+  return {
+    ...server,
+    files,
+    record: parseRecord(files.get(RECORD)),
+    folders: plan.folders.length > 0 ? { [UPLOADS]: folder } : server.folders,
+    kernel: { ...server.kernel, sysctl: Object.fromEntries(sysctls) },
+    nginx: { ...server.nginx, tree: { ...server.nginx.tree, files }, workers: [{ soft: limit, hard: 524288 }] },
+    postgresql: [{ ...cluster, settings: { ...cluster.settings, max_connections: maxConnections } }],
+    wapt: {
+      tree: { ...server.wapt.tree, files },
+      database: { ...server.wapt.database!, ...(pool && { pool: Number(pool) }) },
+    },
+  };
+}
