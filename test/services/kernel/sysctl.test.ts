@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { sysctl, sysctlOrder } from "../../provider/services/kernel/sysctl";
-import { FormatError } from "../../provider/text/format";
-import { testCorpus } from "./line-corpus";
+import { sysctl, sysctlOrder } from "../../../provider/services/kernel/sysctl";
+import { FormatError } from "../../../provider/text/format";
+import { testCorpus } from "../../support/line-corpus";
 
 const ROOT = "/etc/sysctl.d/wapt.conf";
 
