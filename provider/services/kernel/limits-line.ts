@@ -4,8 +4,9 @@
  * fields ignored. Linux-PAM 1.5 splits long lines and takes more characters for blanks than later versions do;
  * a line that the two take differently is refused where it concerns the domain.
  */
+import { behindBlanks, isSpaceOfC } from "../../text/blanks";
 import { FormatError } from "../../text/format";
-import { lineEnd } from "../../text/lines";
+import { lineEnd, linesOf } from "../../text/lines";
 
 /** A field of a line. */
 export interface Field {
@@ -38,11 +39,9 @@ const CHUNK = 1023;
 const UNLIMITED = new Set(["unlimited", "infinity", "-1", "-"]);
 
 /** The lines whose first field is `domain`, in file order. @throws FormatError at one that versions take differently. */
-export function linesOf(file: string, text: string, domain: string): DomainLine[] {
+export function domainLinesIn(file: string, text: string, domain: string): DomainLine[] {
   const lines: DomainLine[] = [];
-  let number = 0;
-  for (let start = 0; start < text.length; start = lineEnd(text, start)) {
-    number++;
+  for (const { number, start } of linesOf(text)) {
     const line = lineAt(file, number, text, start, domain);
     if (line) lines.push(line);
   }
@@ -91,8 +90,7 @@ function meaning(words: readonly string[]): Pick<DomainLine, "kind" | "type" | "
 
 /** Tells whether the line's first word begins with the domain. */
 function concerns(text: string, start: number, end: number, domain: string): boolean {
-  let at = start;
-  while (at < end && isBlank(text.charCodeAt(at))) at++;
+  const at = behindBlanks(text, start, isSpaceOfC, end);
   return at < end && text.startsWith(domain, at);
 }
 
@@ -118,16 +116,10 @@ function fieldsOf(text: string, start: number, end: number): Field[] {
   const fields: Field[] = [];
   let at = start;
   while (fields.length < 4) {
-    while (at < end && isBlank(text.charCodeAt(at))) at++;
-    if (at === end) break;
-    const begin = at;
-    while (at < end && !isBlank(text.charCodeAt(at))) at++;
+    const begin = behindBlanks(text, at, isSpaceOfC, end);
+    if (begin === end) break;
+    at = behindBlanks(text, begin, (code) => !isSpaceOfC(code), end);
     fields.push({ start: begin, end: at });
   }
   return fields;
-}
-
-/** The white space of C's isspace. */
-function isBlank(code: number): boolean {
-  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
 }

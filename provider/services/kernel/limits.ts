@@ -5,11 +5,20 @@
  * domain is that very word count. A line for a user wins over one for a group (`@group`), and that over `*`, whatever
  * their order; a later range of user ids (`1000:`) that holds the user's id would win too, and is not seen here.
  */
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { removals } from "../../text/line-removal";
-import { insertion, removal, spliced } from "../../text/lines";
-import { changedRoot, inOrder, rootText, withRoot } from "../../text/root-file";
-import { type DomainLine, isLimit, linesOf, sameLimit } from "./limits-line";
+import {
+  changedRoot,
+  type Format,
+  FormatError,
+  type Found,
+  inOrder,
+  rootText,
+  type Tree,
+  type Wanted,
+  withRoot,
+} from "../../text/format";
+import { insertion, removal, removals } from "../../text/lines";
+import { spliced } from "../../text/splices";
+import { type DomainLine, domainLinesIn, isLimit, sameLimit } from "./limits-line";
 
 export { sameLimit } from "./limits-line";
 
@@ -79,7 +88,7 @@ function limitOf(tree: Tree, key: string): Limit {
 }
 
 function domainLines(tree: Tree, domain: string): DomainLine[] {
-  return inOrder(tree).flatMap(([file, text]) => linesOf(file, text, domain));
+  return inOrder(tree).flatMap(([file, text]) => domainLinesIn(file, text, domain));
 }
 
 function exemption(tree: Tree, domain: string): DomainLine | undefined {
@@ -137,7 +146,7 @@ function withoutInsertion(tree: Tree, limit: Limit, value: string, now: DomainLi
 
 function inserted(tree: Tree, limit: Limit, value: string): string {
   const text = rootText(tree);
-  const own = linesOf(tree.root, text, limit.domain);
+  const own = domainLinesIn(tree.root, text, limit.domain);
   const neighbour = own.findLast(({ item, kind }) => kind === "limit" && item === limit.item) ?? own.at(-1);
   const line = [limit.domain, limit.type, limit.item, value];
   if (!neighbour) return spliced(text, [insertion(text, closingRemark(text), columns(line, COLUMNS))]);

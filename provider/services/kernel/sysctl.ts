@@ -7,10 +7,19 @@
  * assigns by name, wherever it stands; `-key` without `=` takes a key out of the patterns.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { removals } from "../../text/line-removal";
-import { insertion, removal, spliced } from "../../text/lines";
-import { changedRoot, inOrder, rootText, withRoot } from "../../text/root-file";
+import {
+  changedRoot,
+  type Format,
+  FormatError,
+  type Found,
+  inOrder,
+  rootText,
+  type Tree,
+  type Wanted,
+  withRoot,
+} from "../../text/format";
+import { insertion, removal, removals } from "../../text/lines";
+import { spliced } from "../../text/splices";
 import { type Statement, statementsOf } from "./sysctl-statement";
 
 /** Kernel settings by their dotted names. Values are compared as text; a file says nothing of the kernel's own value. */
