@@ -6,6 +6,7 @@
  */
 import { behindBlanks, isSpaceOfC } from "../../text/blanks";
 import { FormatError } from "../../text/format";
+import type { SettingLine } from "../../text/line-format";
 import { lineEnd, linesOf } from "../../text/lines";
 
 /** A field of a line. */
@@ -15,21 +16,12 @@ export interface Field {
 }
 
 /** A line whose first field is the domain: it sets a limit, frees the domain from all limits, or does neither. */
-export interface DomainLine {
+export interface DomainLine extends SettingLine {
   readonly kind: "limit" | "exemption" | "other";
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** Where the line begins. */
-  readonly start: number;
   /** The first four at most. */
   readonly fields: readonly Field[];
-  /** Of a limit: `hard`, `soft`, or `-` for both; else "". */
-  readonly type: string;
   /** In lower case. */
   readonly item: string;
-  /** As written; "" where the fourth field is missing. */
-  readonly value: string;
 }
 
 /** How many bytes of a line Linux-PAM 1.5 reads at once. */
@@ -54,7 +46,7 @@ export function sameLimit(one: string, other: string): boolean {
 }
 
 /** Tells whether pam_limits takes a value: it needs a number in front, or a word for no limit. */
-export function isLimit(value: string): boolean {
+function isLimit(value: string): boolean {
   return /^[+-]?[0-9]/.test(value) || UNLIMITED.has(value.toLowerCase());
 }
 
@@ -62,8 +54,8 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
   const end = lineEnd(text, start);
   const long = end - start > CHUNK;
   if (!long && !concerns(text, start, end, domain)) return undefined;
-  const content = contentEnd(text, start, end);
-  const fields = fieldsOf(text, start, content);
+  const commentOrEnd = start + text.slice(start, end).search(/[#\0\n]|$/);
+  const fields = fieldsOf(text, start, commentOrEnd);
   const first = fields[0];
   const about = first !== undefined && text.slice(first.start, first.end) === domain;
   const last = fields.at(-1)?.end ?? start;
@@ -78,14 +70,18 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
   if (/[\v\f\r]/.test(text.slice(first.start, last))) {
     throw new FormatError(file, line, `${domain} in a line with a control character as a blank; replace it by a space`);
   }
-  return { file, line, start, fields, ...meaning(fields.map((field) => text.slice(field.start, field.end))) };
+  const words = fields.map((field) => text.slice(field.start, field.end));
+  const { start: valueStart, end: valueEnd } = fields[3] ?? { start: last, end: last };
+  return { file, line, start, fields, valueStart, valueEnd, ...meaning(domain, words) };
 }
 
-function meaning(words: readonly string[]): Pick<DomainLine, "kind" | "type" | "item" | "value"> {
-  const [, type = "", item = "", value = ""] = words;
-  const known = /^(?:hard|soft|-)$/i.test(type);
+/** A limit of type `-` is both hard and soft. */
+function meaning(domain: string, words: readonly string[]): Pick<DomainLine, "kind" | "item" | "value" | "sets"> {
+  const [, type = "", item = "", value = ""] = words.map((word, at) => (at < 3 ? word.toLowerCase() : word));
+  const known = /^(?:hard|soft|-)$/.test(type);
   const kind = words.length === 2 && type.startsWith("-") ? "exemption" : known && isLimit(value) ? "limit" : "other";
-  return { kind, type: type.toLowerCase(), item: item.toLowerCase(), value };
+  const types = kind !== "limit" ? [] : type === "-" ? ["hard", "soft"] : [type];
+  return { kind, item, value, sets: types.map((one) => `${domain} ${one} ${item}`) };
 }
 
 /** Tells whether the line's first word begins with the domain. */
@@ -101,15 +97,6 @@ function hidesLine(text: string, start: number, end: number, domain: string): bo
     if (concerns(text, at, piece, domain)) return true;
   }
   return false;
-}
-
-/** Where a comment, a NUL or the line's end ends the fields. */
-function contentEnd(text: string, start: number, end: number): number {
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x23 || code === 0 || code === 0x0a) return at;
-  }
-  return end;
 }
 
 function fieldsOf(text: string, start: number, end: number): Field[] {

@@ -6,21 +6,13 @@
 import { posix } from "node:path";
 import { beforeBlanks, behindBlanks, isLineBlank } from "../../text/blanks";
 import { FormatError } from "../../text/format";
+import type { SettingLine } from "../../text/line-format";
 import { linesOf } from "../../text/lines";
 import { isPattern, pathMatcher } from "../../text/wildcards";
 
 /** A line that sets the key by name or by a pattern, or excludes it from patterns. */
-export interface Statement {
+export interface Statement extends SettingLine {
   readonly kind: "assignment" | "pattern" | "exclusion";
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** Where its line begins. */
-  readonly start: number;
-  /** "" for an exclusion. */
-  readonly value: string;
-  readonly valueStart: number;
-  readonly valueEnd: number;
 }
 
 /** systemd gives up a file at a longer line, in bytes. */
@@ -50,26 +42,21 @@ export function statementsOf(file: string, text: string, key: string): Statement
     const statement = line.includes(stem) || isPattern(line) ? statementIn(line, path) : undefined;
     if (odd) refuseOdd(file, number, line, key);
     if (statement === "doubtful") {
-      throw new FormatError(
-        file,
-        number,
-        `${key} in a spelling that sysctl and systemd-sysctl take differently; ${PLAIN}`,
-      );
+      const problem = `${key} in a spelling that sysctl and systemd-sysctl take differently`;
+      throw new FormatError(file, number, `${problem}; use its dotted name, no blank or second dash behind a dash`);
     }
-    if (statement) statements.push(placed(statement, file, number, start));
+    if (statement) {
+      const { kind, value, valueStart } = statement;
+      const at = start + valueStart;
+      const sets = kind === "assignment" ? [key] : [];
+      statements.push({ kind, file, line: number, start, value, valueStart: at, valueEnd: at + value.length, sets });
+    }
   }
   return statements;
 }
 
-const PLAIN = "use its dotted name, no blank or second dash behind a dash";
-
-/** A statement with its places in its line. */
+/** A statement; its value's place is that in its line. */
 type Parsed = Pick<Statement, "kind" | "value" | "valueStart">;
-
-function placed({ kind, value, valueStart }: Parsed, file: string, line: number, start: number): Statement {
-  const at = start + valueStart;
-  return { kind, file, line, start, value, valueStart: at, valueEnd: at + value.length };
-}
 
 /** Refuses a line with odd characters if one of the two readers finds the key in it. */
 function refuseOdd(file: string, number: number, line: string, key: string): void {
