@@ -1,8 +1,9 @@
+/** The files that `Include` of an ssh configuration names. */
 import { readdirSync } from "node:fs";
 import { join, parse, sep } from "node:path";
-import { matchesPattern } from "./host-patterns";
+import { fileNameMatcher, isPattern } from "../text/wildcards";
 
-/** The files that an absolute path with `*` and `?` stands for, sorted; a path without them is returned as it is. */
+/** The files that an absolute path with wildcards stands for, sorted; a path without them is returned as it is. */
 export function expandGlob(path: string): string[] {
   const { root } = parse(path);
   const parts = path
@@ -13,11 +14,9 @@ export function expandGlob(path: string): string[] {
 }
 
 function entries(folder: string, part: string): string[] {
-  if (!/[*?]/.test(part)) return [join(folder, part)];
+  if (!isPattern(part)) return [join(folder, part)];
   try {
-    const names = readdirSync(folder).filter(
-      (name) => matchesPattern(part, name) && (part.startsWith(".") || !name.startsWith(".")),
-    );
+    const names = readdirSync(folder).filter(fileNameMatcher(part));
     return names.sort().map((name) => join(folder, name));
   } catch {
     // No such folder: nothing fits, as with the shell's own patterns.

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type * as Package from "ssh-config" with { "resolution-mode": "import" };
+import { nameMatcher } from "../text/wildcards";
 import { expandGlob } from "./file-glob";
-import { matchesPattern, matchesPatterns } from "./host-patterns";
+import { matchesPatterns } from "./host-patterns";
 import { SshError } from "./ssh-error";
 
 // The package has a CommonJS build, but declares types for ES modules only, which an import here would refuse.
@@ -140,7 +141,7 @@ function criterionFits(name: string, patterns: readonly string[], walk: Walk): b
     case "user":
       return matchesPatterns(patterns, walk.user ?? walk.found.get("user")?.[0] ?? localUser);
     case "localuser":
-      return patterns.some((pattern) => matchesPattern(pattern, localUser));
+      return patterns.some((pattern) => nameMatcher(pattern)(localUser));
     default:
       return undefined;
   }

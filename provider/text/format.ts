@@ -1,5 +1,5 @@
 /**
- * What every file format of this folder offers: it reads managed settings from text, and edits only their bytes.
+ * What every file format of a service offers: it reads managed settings from text, and edits only their bytes.
  *
  * All text is Latin-1 decoded bytes (one character a byte), so that a file that is not valid UTF-8 survives an edit.
  */
@@ -47,4 +47,37 @@ export class FormatError extends Error {
     super(`${file}:${line}: ${problem}`);
     this.name = "FormatError";
   }
+}
+
+/** Reads each key by `find`; a key of which that finds nothing is left out. */
+export function readEach<T extends Found>(
+  keys: readonly string[],
+  find: (key: string) => T | undefined,
+): Readonly<Record<string, Found>> {
+  const found = keys.flatMap((key): [string, Found][] => {
+    const at = find(key);
+    return at ? [[key, { value: at.value, file: at.file, line: at.line }]] : [];
+  });
+  return Object.fromEntries(found);
+}
+
+/** The root file's text; "" where it does not exist yet. */
+export function rootText(tree: Tree): string {
+  return tree.files.get(tree.root) ?? "";
+}
+
+/** The tree with another text in its root file. */
+export function withRoot(tree: Tree, text: string): Tree {
+  return { ...tree, files: new Map(tree.files).set(tree.root, text) };
+}
+
+/** What an edit returns: the root file if its text is another one now. */
+export function changedRoot(before: Tree, after: Tree): ReadonlyMap<string, string> {
+  const text = rootText(after);
+  return text === rootText(before) ? new Map() : new Map([[before.root, text]]);
+}
+
+/** The files in the order in which their service reads them, where nothing includes another. */
+export function inOrder(tree: Tree): [file: string, text: string][] {
+  return [tree.root, ...(tree.after ?? [])].map((file) => [file, tree.files.get(file) ?? ""]);
 }

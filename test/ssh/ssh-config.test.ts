@@ -97,6 +97,7 @@ const CONFIGS: Readonly<Record<string, readonly string[]>> = {
   ],
   "Match exec does not count": ["Host *", "Port 2208"],
   includes: ["Include ABSOLUTE/parts/*.conf", "Host *", "Port 2209"],
+  "an Include with a set": ["Include ABSOLUTE/parts/[!a].conf", "Host *", "Port 2211"],
   "an Include in a Host": ["Host paris", "Include ABSOLUTE/parts/b.conf", "Host *", "Port 2210"],
 };
 

@@ -4,8 +4,10 @@
  * fields ignored. Linux-PAM 1.5 splits long lines and takes more characters for blanks than later versions do;
  * a line that the two take differently is refused where it concerns the domain.
  */
+import { behindBlanks, isSpaceOfC } from "../../text/blanks";
 import { FormatError } from "../../text/format";
-import { lineEnd } from "../../text/lines";
+import type { SettingLine } from "../../text/line-format";
+import { lineEnd, linesOf } from "../../text/lines";
 
 /** A field of a line. */
 export interface Field {
@@ -14,21 +16,12 @@ export interface Field {
 }
 
 /** A line whose first field is the domain: it sets a limit, frees the domain from all limits, or does neither. */
-export interface DomainLine {
+export interface DomainLine extends SettingLine {
   readonly kind: "limit" | "exemption" | "other";
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** Where the line begins. */
-  readonly start: number;
   /** The first four at most. */
   readonly fields: readonly Field[];
-  /** Of a limit: `hard`, `soft`, or `-` for both; else "". */
-  readonly type: string;
   /** In lower case. */
   readonly item: string;
-  /** As written; "" where the fourth field is missing. */
-  readonly value: string;
 }
 
 /** How many bytes of a line Linux-PAM 1.5 reads at once. */
@@ -38,11 +31,9 @@ const CHUNK = 1023;
 const UNLIMITED = new Set(["unlimited", "infinity", "-1", "-"]);
 
 /** The lines whose first field is `domain`, in file order. @throws FormatError at one that versions take differently. */
-export function linesOf(file: string, text: string, domain: string): DomainLine[] {
+export function domainLinesIn(file: string, text: string, domain: string): DomainLine[] {
   const lines: DomainLine[] = [];
-  let number = 0;
-  for (let start = 0; start < text.length; start = lineEnd(text, start)) {
-    number++;
+  for (const { number, start } of linesOf(text)) {
     const line = lineAt(file, number, text, start, domain);
     if (line) lines.push(line);
   }
@@ -55,7 +46,7 @@ export function sameLimit(one: string, other: string): boolean {
 }
 
 /** Tells whether pam_limits takes a value: it needs a number in front, or a word for no limit. */
-export function isLimit(value: string): boolean {
+function isLimit(value: string): boolean {
   return /^[+-]?[0-9]/.test(value) || UNLIMITED.has(value.toLowerCase());
 }
 
@@ -63,8 +54,8 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
   const end = lineEnd(text, start);
   const long = end - start > CHUNK;
   if (!long && !concerns(text, start, end, domain)) return undefined;
-  const content = contentEnd(text, start, end);
-  const fields = fieldsOf(text, start, content);
+  const commentOrEnd = start + text.slice(start, end).search(/[#\0\n]|$/);
+  const fields = fieldsOf(text, start, commentOrEnd);
   const first = fields[0];
   const about = first !== undefined && text.slice(first.start, first.end) === domain;
   const last = fields.at(-1)?.end ?? start;
@@ -79,20 +70,23 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
   if (/[\v\f\r]/.test(text.slice(first.start, last))) {
     throw new FormatError(file, line, `${domain} in a line with a control character as a blank; replace it by a space`);
   }
-  return { file, line, start, fields, ...meaning(fields.map((field) => text.slice(field.start, field.end))) };
+  const words = fields.map((field) => text.slice(field.start, field.end));
+  const { start: valueStart, end: valueEnd } = fields[3] ?? { start: last, end: last };
+  return { file, line, start, fields, valueStart, valueEnd, ...meaning(domain, words) };
 }
 
-function meaning(words: readonly string[]): Pick<DomainLine, "kind" | "type" | "item" | "value"> {
-  const [, type = "", item = "", value = ""] = words;
-  const known = /^(?:hard|soft|-)$/i.test(type);
+/** A limit of type `-` is both hard and soft. */
+function meaning(domain: string, words: readonly string[]): Pick<DomainLine, "kind" | "item" | "value" | "sets"> {
+  const [, type = "", item = "", value = ""] = words.map((word, at) => (at < 3 ? word.toLowerCase() : word));
+  const known = /^(?:hard|soft|-)$/.test(type);
   const kind = words.length === 2 && type.startsWith("-") ? "exemption" : known && isLimit(value) ? "limit" : "other";
-  return { kind, type: type.toLowerCase(), item: item.toLowerCase(), value };
+  const types = kind !== "limit" ? [] : type === "-" ? ["hard", "soft"] : [type];
+  return { kind, item, value, sets: types.map((one) => `${domain} ${one} ${item}`) };
 }
 
 /** Tells whether the line's first word begins with the domain. */
 function concerns(text: string, start: number, end: number, domain: string): boolean {
-  let at = start;
-  while (at < end && isBlank(text.charCodeAt(at))) at++;
+  const at = behindBlanks(text, start, isSpaceOfC, end);
   return at < end && text.startsWith(domain, at);
 }
 
@@ -105,29 +99,14 @@ function hidesLine(text: string, start: number, end: number, domain: string): bo
   return false;
 }
 
-/** Where a comment, a NUL or the line's end ends the fields. */
-function contentEnd(text: string, start: number, end: number): number {
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x23 || code === 0 || code === 0x0a) return at;
-  }
-  return end;
-}
-
 function fieldsOf(text: string, start: number, end: number): Field[] {
   const fields: Field[] = [];
   let at = start;
   while (fields.length < 4) {
-    while (at < end && isBlank(text.charCodeAt(at))) at++;
-    if (at === end) break;
-    const begin = at;
-    while (at < end && !isBlank(text.charCodeAt(at))) at++;
+    const begin = behindBlanks(text, at, isSpaceOfC, end);
+    if (begin === end) break;
+    at = behindBlanks(text, begin, (code) => !isSpaceOfC(code), end);
     fields.push({ start: begin, end: at });
   }
   return fields;
-}
-
-/** The white space of C's isspace. */
-function isBlank(code: number): boolean {
-  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
 }

@@ -4,21 +4,15 @@
  * comment, `/` or `.` between the parts of a name (the first one found tells which), a leading `-` to ignore failure.
  */
 import { posix } from "node:path";
+import { beforeBlanks, behindBlanks, isLineBlank } from "../../text/blanks";
 import { FormatError } from "../../text/format";
-import { isPattern, pathMatcher } from "../../text/glob";
+import type { SettingLine } from "../../text/line-format";
+import { linesOf } from "../../text/lines";
+import { isPattern, pathMatcher } from "../../text/wildcards";
 
 /** A line that sets the key by name or by a pattern, or excludes it from patterns. */
-export interface Statement {
+export interface Statement extends SettingLine {
   readonly kind: "assignment" | "pattern" | "exclusion";
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-  /** Where its line begins. */
-  readonly start: number;
-  /** "" for an exclusion. */
-  readonly value: string;
-  readonly valueStart: number;
-  readonly valueEnd: number;
 }
 
 /** systemd gives up a file at a longer line, in bytes. */
@@ -40,42 +34,33 @@ export function statementsOf(file: string, text: string, key: string): Statement
   const stem = /[^./]*$/.exec(key)![0];
   const odd = /[\0\v\f]|\r(?!\n)/.test(text);
   const statements: Statement[] = [];
-  let number = 0;
-  for (let start = 0; start < text.length; ) {
-    number++;
-    const feed = text.indexOf("\n", start);
-    const line = text.slice(start, feed === -1 ? text.length : feed);
+  for (const { number, start, end } of linesOf(text)) {
+    const line = text.slice(start, end);
     if (line.length > LONGEST_LINE) {
       throw new FormatError(file, number, "a line of more than 1 MiB, at which systemd-sysctl stops; shorten it");
     }
     const statement = line.includes(stem) || isPattern(line) ? statementIn(line, path) : undefined;
     if (odd) refuseOdd(file, number, line, key);
     if (statement === "doubtful") {
-      throw new FormatError(
-        file,
-        number,
-        `${key} in a spelling that sysctl and systemd-sysctl take differently; ${PLAIN}`,
-      );
+      const problem = `${key} in a spelling that sysctl and systemd-sysctl take differently`;
+      throw new FormatError(file, number, `${problem}; use its dotted name, no blank or second dash behind a dash`);
     }
-    if (statement) statements.push(placed(statement, file, number, start));
-    start += line.length + 1;
+    if (statement) {
+      const { kind, value, valueStart } = statement;
+      const at = start + valueStart;
+      const sets = kind === "assignment" ? [key] : [];
+      statements.push({ kind, file, line: number, start, value, valueStart: at, valueEnd: at + value.length, sets });
+    }
   }
   return statements;
 }
 
-const PLAIN = "use its dotted name, no blank or second dash behind a dash";
-
-/** A statement with its places in its line. */
+/** A statement; its value's place is that in its line. */
 type Parsed = Pick<Statement, "kind" | "value" | "valueStart">;
-
-function placed({ kind, value, valueStart }: Parsed, file: string, line: number, start: number): Statement {
-  const at = start + valueStart;
-  return { kind, file, line, start, value, valueStart: at, valueEnd: at + value.length };
-}
 
 /** Refuses a line with odd characters if one of the two readers finds the key in it. */
 function refuseOdd(file: string, number: number, line: string, key: string): void {
-  if (!ODD.test(line.slice(0, beforeBlanks(line, 0, line.length)))) return;
+  if (!ODD.test(line.slice(0, beforeBlanks(line, line.length, isLineBlank)))) return;
   const views = [line.replace(/[\0\v\f\r]/g, " "), ...line.split(/[\0\r]+/)];
   if (views.every((view) => statementIn(view, slashed(key)) === undefined)) return;
   const problem = `${key} in a line with a control character, which sysctl and systemd-sysctl take differently`;
@@ -83,19 +68,20 @@ function refuseOdd(file: string, number: number, line: string, key: string): voi
 }
 
 function statementIn(line: string, path: string): Parsed | "doubtful" | undefined {
-  const begin = behindBlanks(line, 0);
+  const begin = behindBlanks(line, 0, isLineBlank);
   const first = line[begin];
   if (first === undefined || first === "#" || first === ";") return undefined;
   const equals = line.indexOf("=", begin);
   if (equals === -1 && first !== "-") return undefined;
   const nameStart = first === "-" ? begin + 1 : begin;
-  const name = line.slice(nameStart, beforeBlanks(line, nameStart, equals === -1 ? line.length : equals));
+  const nameEnd = beforeBlanks(line, equals === -1 ? line.length : equals, isLineBlank, nameStart);
+  const name = line.slice(nameStart, nameEnd);
   const kind = meaning(name, path);
   if (!kind || kind === "doubtful") return kind;
   // An exclusion of a pattern does nothing in procps, and undoes that very pattern in systemd.
   if (equals === -1) return kind === "pattern" ? "doubtful" : { kind: "exclusion", value: "", valueStart: line.length };
-  const valueStart = behindBlanks(line, equals + 1);
-  const value = line.slice(valueStart, beforeBlanks(line, valueStart, line.length)).replace(REMARK, "$1");
+  const valueStart = behindBlanks(line, equals + 1, isLineBlank);
+  const value = line.slice(valueStart, beforeBlanks(line, line.length, isLineBlank, valueStart)).replace(REMARK, "$1");
   return { kind, value, valueStart };
 }
 
@@ -113,21 +99,4 @@ function meaning(name: string, path: string): "assignment" | "pattern" | "doubtf
 function slashed(name: string): string {
   const first = /[./]/.exec(name)?.[0];
   return first === "." ? name.replace(/[./]/g, (separator) => (separator === "." ? "/" : ".")) : name;
-}
-
-function behindBlanks(line: string, from: number): number {
-  let at = from;
-  while (at < line.length && isBlank(line.charCodeAt(at))) at++;
-  return at;
-}
-
-/** Where the blanks that end at `end` begin. */
-function beforeBlanks(line: string, from: number, end: number): number {
-  let at = end;
-  while (at > from && isBlank(line.charCodeAt(at - 1))) at--;
-  return at;
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09 || code === 0x0d;
 }

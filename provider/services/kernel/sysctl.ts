@@ -7,41 +7,54 @@
  * assigns by name, wherever it stands; `-key` without `=` takes a key out of the patterns.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { removals } from "../../text/line-removal";
-import { insertion, removal, spliced } from "../../text/lines";
-import { changedRoot, inOrder, rootText, withRoot } from "../../text/root-file";
+import { type Format, FormatError, inOrder, rootText, type Tree } from "../../text/format";
+import { lineFormat } from "../../text/line-format";
+import { insertion } from "../../text/lines";
 import { type Statement, statementsOf } from "./sysctl-statement";
 
-/** Kernel settings by their dotted names. Values are compared as text; a file says nothing of the kernel's own value. */
-export const sysctl: Format = {
-  /** @throws FormatError where the two readers would disagree on one of the keys. */
-  read(tree, keys) {
-    const found = keys.flatMap((key): [string, Found][] => {
-      const at = deciding(tree, key);
-      return at ? [[key, { value: at.value, file: at.file, line: at.line }]] : [];
-    });
-    return Object.fromEntries(found);
-  },
-
-  /**
-   * Changes the value of the last assignment; adds `key = value` as the root file's last line where nothing assigns the
-   * key; removes every assignment for null.
-   * @throws FormatError as read does; where a file read after the root file decides otherwise; for null, where a pattern
-   * would set the key still; for a value that no line can hold.
-   */
-  edit(tree, wanted: Wanted) {
-    let current = tree;
-    for (const key of lastLineFirst(tree, Object.keys(wanted))) {
-      const value = wanted[key] ?? null;
-      const text = value === null ? withoutKey(current, key) : withValue(current, key, value);
-      current = withRoot(tree, text);
+/**
+ * Kernel settings by their dotted names. Values are compared as text; a file says nothing of the kernel's own value. A
+ * missing setting becomes the root file's last line. Both functions throw where the two readers would disagree on a key.
+ */
+export const sysctl: Format = lineFormat({
+  lines: statementsAbout,
+  deciding,
+  isSame: (one, other) => one === other,
+  insertion(tree, key, value) {
+    const exclusion = statementsAbout(tree, key).findLast(
+      ({ kind, file }) => kind === "exclusion" && file !== tree.root,
+    );
+    if (exclusion) {
+      const problem = `-${key} takes back what ${tree.root} sets when systemd-sysctl reads it; remove this line`;
+      throw new FormatError(exclusion.file, exclusion.line, problem);
     }
-    return changedRoot(tree, current);
+    const text = rootText(tree);
+    return insertion(text, text.length, `${key} = ${value}`);
   },
-};
+  name: (key) => key,
+  remedy: "give one value without a line end or a remark",
+  exclusion: (key) => `exclude it by a line -${key}`,
+});
 
 const KEY = /^\w[\w-]*(?:[./]\w[\w:@-]*)+$/;
+
+function statementsAbout(tree: Tree, key: string): Statement[] {
+  if (!KEY.test(key)) throw new FormatError(tree.root, 1, `"${key}" is no key; name it like "net.core.somaxconn"`);
+  return inOrder(tree).flatMap(([file, text]) => statementsOf(file, text, key));
+}
+
+/** The statement whose value the kernel gets; undefined where none sets the key. */
+function deciding(tree: Tree, key: string): Statement | undefined {
+  const statements = statementsAbout(tree, key);
+  const assignment = statements.findLast(({ kind }) => kind === "assignment");
+  const exclusion = statements.findLast(({ kind }) => kind === "exclusion");
+  if (!assignment) return exclusion ? undefined : statements.at(-1);
+  if (exclusion && statements.indexOf(exclusion) > statements.indexOf(assignment)) {
+    const problem = `-${key} after an assignment of it: systemd-sysctl drops the assignment, sysctl does not; remove one`;
+    throw new FormatError(exclusion.file, exclusion.line, problem);
+  }
+  return assignment;
+}
 
 const DIRECTORIES = [
   "/etc/sysctl.d",
@@ -68,94 +81,4 @@ export function sysctlOrder(paths: readonly string[], root: string): string[] {
   const after = [...read.keys()].filter((name) => name > posix.basename(root)).sort();
   const last = paths.filter((path) => path === "/etc/sysctl.conf" && path !== root).slice(0, 1);
   return [...after.map((name) => read.get(name)!), ...last];
-}
-
-/** The statement whose value the kernel gets; undefined where none sets the key. */
-function deciding(tree: Tree, key: string): Statement | undefined {
-  const statements = statementsAbout(tree, key);
-  const assignment = statements.findLast(({ kind }) => kind === "assignment");
-  const exclusion = statements.findLast(({ kind }) => kind === "exclusion");
-  if (!assignment) return exclusion ? undefined : statements.at(-1);
-  if (exclusion && statements.indexOf(exclusion) > statements.indexOf(assignment)) {
-    const problem = `-${key} after an assignment of it: systemd-sysctl drops the assignment, sysctl does not; remove one`;
-    throw new FormatError(exclusion.file, exclusion.line, problem);
-  }
-  return assignment;
-}
-
-function statementsAbout(tree: Tree, key: string): Statement[] {
-  if (!KEY.test(key)) throw new FormatError(tree.root, 1, `"${key}" is no key; name it like "net.core.somaxconn"`);
-  return inOrder(tree).flatMap(([file, text]) => statementsOf(file, text, key));
-}
-
-/** The root file's text with the key set to the value. */
-function withValue(tree: Tree, key: string, value: string): string {
-  const now = deciding(tree, key);
-  if (now?.value === value) return rootText(tree);
-  const text = now?.kind === "assignment" ? replaced(tree, key, value, now) : inserted(tree, key, value);
-  if (deciding(withRoot(tree, text), key)?.value !== value) {
-    throw new FormatError(
-      tree.root,
-      1,
-      `no line can set ${key} to that; give one value without a line end or a remark`,
-    );
-  }
-  return text;
-}
-
-function replaced(tree: Tree, key: string, value: string, now: Statement): string {
-  if (now.file !== tree.root) {
-    const problem = `sets ${key} to ${now.value} after ${tree.root}; remove this line or set ${value} here`;
-    throw new FormatError(now.file, now.line, problem);
-  }
-  return (
-    withoutInsertion(tree, key, value, now) ??
-    spliced(rootText(tree), [{ start: now.valueStart, end: now.valueEnd, text: value }])
-  );
-}
-
-/** A line that was added against a pattern, and is to say what the pattern says, goes: so a restored file is the old one. */
-function withoutInsertion(tree: Tree, key: string, value: string, now: Statement): string | undefined {
-  const text = rootText(tree);
-  const candidate = withRoot(tree, spliced(text, [removal(text, now.start)]));
-  const remaining = deciding(candidate, key);
-  if (remaining?.kind !== "pattern" || remaining.value !== value) return undefined;
-  return appended(candidate, key, now.value) === text ? rootText(candidate) : undefined;
-}
-
-function inserted(tree: Tree, key: string, value: string): string {
-  const exclusion = statementsAbout(tree, key).findLast(({ kind, file }) => kind === "exclusion" && file !== tree.root);
-  if (exclusion) {
-    const problem = `-${key} takes back what ${tree.root} sets when systemd-sysctl reads it; remove this line`;
-    throw new FormatError(exclusion.file, exclusion.line, problem);
-  }
-  return appended(tree, key, value);
-}
-
-function appended(tree: Tree, key: string, value: string): string {
-  const text = rootText(tree);
-  return spliced(text, [insertion(text, text.length, `${key} = ${value}`)]);
-}
-
-/** The root file's text without any assignment of the key. */
-function withoutKey(tree: Tree, key: string): string {
-  const own = statementsOf(tree.root, rootText(tree), key).filter(({ kind }) => kind === "assignment");
-  const starts = own.map(({ start }) => start);
-  const text = spliced(rootText(tree), removals(rootText(tree), starts));
-  const still = deciding(withRoot(tree, text), key);
-  if (still) {
-    const remedy = still.kind === "pattern" ? `exclude it by a line -${key}` : "remove this line";
-    throw new FormatError(still.file, still.line, `sets ${key}, which no file shall set; ${remedy}`);
-  }
-  return text;
-}
-
-/** What was added last is taken back first: only then does each earlier line stand where its insertion put it. */
-function lastLineFirst(tree: Tree, keys: readonly string[]): string[] {
-  const line = (key: string) => {
-    const at = deciding(tree, key);
-    return at?.kind === "assignment" ? at.line : 0;
-  };
-  const lines = new Map(keys.map((key) => [key, line(key)]));
-  return keys.toSorted((one, other) => lines.get(other)! - lines.get(one)!);
 }

@@ -4,8 +4,9 @@
  */
 import { posix } from "node:path";
 import { FormatError, type Tree } from "../../text/format";
-import { isPattern, pathMatcher } from "../../text/glob";
-import { lineIndex, type Statement, tokenize, unquoted } from "./tokenizer";
+import { lineIndex } from "../../text/lines";
+import { isPattern, pathMatcher } from "../../text/wildcards";
+import { type Statement, tokenize, unquoted } from "./tokenizer";
 
 /** A file and its statements. */
 export interface Source {

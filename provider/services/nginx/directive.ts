@@ -1,6 +1,7 @@
 /** One simple directive of nginx: its value, and how that is spelled and respelled in the text. */
+import { beforeBlanks, isTabOrSpace } from "../../text/blanks";
 import { FormatError } from "../../text/format";
-import type { Splice } from "../../text/lines";
+import type { Splice } from "../../text/splices";
 import { argumentsOf, type Directive, errorAt } from "./configuration";
 import { quoteOf, spelled, unquoted, type Word } from "./tokenizer";
 
@@ -31,7 +32,7 @@ export function directiveText(name: string, words: readonly string[]): string {
 }
 
 /** Respells the arguments that differ, adds those that are missing behind the last, takes out those that are too many. */
-export function replacement({ name, source, statement }: Directive, wanted: readonly string[]): Splice[] {
+export function replaceArguments({ name, source, statement }: Directive, wanted: readonly string[]): Splice[] {
   const { text } = source;
   if (argumentsOf(source, statement).some((argument) => argument === "" || /[ \t\r\n]/.test(argument))) {
     throw errorAt(source, statement, `"${name}" has an empty argument or one with a blank; change it by hand`);
@@ -42,7 +43,8 @@ export function replacement({ name, source, statement }: Directive, wanted: read
     const word = words[at] as Word;
     const before = (words[at - 1] as Word).end;
     const argument = wanted[at - 1];
-    if (argument === undefined) splices.push({ start: behindBlanks(text, word.start), end: word.end, text: "" });
+    if (argument === undefined)
+      splices.push({ start: beforeBlanks(text, word.start, isTabOrSpace), end: word.end, text: "" });
     else if (argument !== unquoted(text, word)) splices.push(respelled(text, before, word, argument));
   }
   const last = words[words.length - 1] as Word;
@@ -61,11 +63,4 @@ export function hasComment({ source, statement }: Directive): boolean {
 function respelled(text: string, before: number, word: Word, argument: string): Splice {
   const blank = before === word.start ? " " : "";
   return { start: word.start, end: word.end, text: blank + spelled(argument, quoteOf(text, word)) };
-}
-
-/** The start of the spaces and tabs right before a word; those of an argument are none, being refused. */
-function behindBlanks(text: string, end: number): number {
-  let at = end;
-  while (text[at - 1] === " " || text[at - 1] === "\t") at--;
-  return at;
 }

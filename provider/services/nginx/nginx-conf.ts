@@ -6,7 +6,7 @@
  * The grammar and the rules of includes are those of nginx 1.22.
  */
 import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { type Splice, spliced } from "../../text/lines";
+import { type Splice, spliced } from "../../text/splices";
 import {
   type Block,
   type Configuration,
@@ -17,8 +17,8 @@ import {
   type Source,
   walk,
 } from "./configuration";
-import { argumentsIn, directiveText, hasComment, joinedArguments, replacement } from "./directive";
-import { insertion, removal } from "./splice";
+import { argumentsIn, directiveText, hasComment, joinedArguments, replaceArguments } from "./directive";
+import { insertDirective, removeDirective } from "./splice";
 import type { Statement } from "./tokenizer";
 
 /** A simple directive wherever it stands. */
@@ -137,7 +137,7 @@ function removalOf(configuration: Configuration, directive: Directive): Change {
   const { name, source, statement } = directive;
   refuseSharedFile(configuration, source, statement);
   if (hasComment(directive)) throw errorAt(source, statement, `a comment within "${name}"; move it before the line`);
-  return { file: source.path, splices: [removal(source, statement)] };
+  return { file: source.path, splices: [removeDirective(source, statement)] };
 }
 
 function replacementOf(configuration: Configuration, directive: Directive, value: string): Change | undefined {
@@ -145,7 +145,7 @@ function replacementOf(configuration: Configuration, directive: Directive, value
   const { name, source, statement } = directive;
   refuseSharedFile(configuration, source, statement);
   const words = argumentsIn(value, name, source.path, source.lineAt(statement.start));
-  return { file: source.path, splices: replacement(directive, words) };
+  return { file: source.path, splices: replaceArguments(directive, words) };
 }
 
 function insertionOf(configuration: Configuration, block: Block, { name }: Setting, value: string): Change {
@@ -153,7 +153,7 @@ function insertionOf(configuration: Configuration, block: Block, { name }: Setti
   const statement = source.statements[opening];
   if (statement) refuseSharedFile(configuration, source, statement);
   const words = argumentsIn(value, name, source.path, statement ? source.lineAt(statement.start) : 1);
-  return { file: source.path, splices: [insertion(block, name, directiveText(name, words))] };
+  return { file: source.path, splices: [insertDirective(block, name, directiveText(name, words))] };
 }
 
 /** A line that nginx reads in two places cannot be changed for one of them. */

@@ -2,7 +2,9 @@
  * Where a directive is inserted into nginx's text and how it is removed again. Both are exact opposites: what an
  * insertion adds, the removal of that directive takes away, and no other byte.
  */
-import { lineEnd, type Splice } from "../../text/lines";
+import { beforeBlanks, behindBlanks, isLineBlank, isSpace, isTabOrSpace } from "../../text/blanks";
+import { lineBreak, lineEnd, lineStart } from "../../text/lines";
+import type { Splice } from "../../text/splices";
 import type { Block, Source } from "./configuration";
 import type { Statement } from "./tokenizer";
 
@@ -10,18 +12,18 @@ import type { Statement } from "./tokenizer";
 const INDENT = "    ";
 
 /** Takes a directive out: with its lines if nothing else stands on them, else with one blank beside it. */
-export function removal({ text }: Source, { start, end }: Statement): Splice {
+export function removeDirective({ text }: Source, { start, end }: Statement): Splice {
   const first = lineStart(text, start);
   const behind = lineEnd(text, end);
-  const leads = isBlank(text, first, start);
-  if (leads && isBlank(text, end, behind)) return { start: first, end: behind, text: "" };
+  const leads = isEmpty(text, first, start);
+  if (leads && isEmpty(text, end, behind)) return { start: first, end: behind, text: "" };
   // What follows the first directive of a line takes over its indentation.
-  if (leads && isTabOrSpace(text[end])) return { start, end: end + 1, text: "" };
-  return { start: isTabOrSpace(text[start - 1]) ? start - 1 : start, end, text: "" };
+  if (leads && blankAt(text, end)) return { start, end: end + 1, text: "" };
+  return { start: start - blankAt(text, start - 1).length, end, text: "" };
 }
 
 /** Puts a directive (its text, `;` included) into a block that its source opens. */
-export function insertion(block: Block, name: string, directive: string): Splice {
+export function insertDirective(block: Block, name: string, directive: string): Splice {
   const { source, opening } = block;
   const siblings = simpleChildren(source, opening);
   const family = name.split("_")[0];
@@ -52,15 +54,14 @@ function simpleChildren(source: Source, opening: number): Statement[] {
 function behindSibling(text: string, sibling: Statement, directive: string): Splice {
   const begin = lineStart(text, sibling.start);
   const indent = text.slice(begin, sibling.start);
-  if (isBlank(text, begin, sibling.start) && endsLine(text, sibling.end)) {
+  if (isEmpty(text, begin, sibling.start) && endsLine(text, sibling.end)) {
     const next = lineEnd(text, sibling.end);
     // The last line of a file may lack its line end: then the new line goes before it.
     return text[next - 1] === "\n"
       ? insert(next, indent + directive + lineBreak(text, begin))
       : insert(begin, indent + directive + lineBreak(text, begin));
   }
-  const before = text.charAt(sibling.start - 1);
-  const blank = isTabOrSpace(before) ? before : blankAt(text, sibling.end);
+  const blank = blankAt(text, sibling.start - 1) || blankAt(text, sibling.end);
   return insert(sibling.end, blank + directive);
 }
 
@@ -82,7 +83,7 @@ function beforeBlocks(source: Source, directive: string): Splice {
   for (const statement of statements) {
     if (statement.kind === "block" && depth === 0 && nameOf(source, statement) === "events") {
       const begin = lineStart(text, statement.start);
-      if (isBlank(text, begin, statement.start)) {
+      if (isEmpty(text, begin, statement.start)) {
         const line = text.slice(begin, statement.start) + directive + lineBreak(text, begin);
         return insert(aboveComments(text, begin, previous), line);
       }
@@ -100,7 +101,7 @@ function aboveComments(text: string, line: number, limit: number): number {
   let at = line;
   while (at > limit) {
     const above = lineStart(text, at - 1);
-    if (above < limit || text[skipBlanks(text, above)] !== "#") return at;
+    if (above < limit || text[behindBlanks(text, above, isLineBlank)] !== "#") return at;
     at = above;
   }
   return at === 0 ? line : at;
@@ -124,50 +125,26 @@ function indentUnit({ text, statements }: Source): string {
 
 /** The blanks between the line's start and `offset`; "" if something else stands there. Looks at no more than blanks. */
 function indentBefore(text: string, offset: number): string {
-  let at = offset;
-  while (isTabOrSpace(text[at - 1])) at--;
+  const at = beforeBlanks(text, offset, isTabOrSpace);
   return at === 0 || text[at - 1] === "\n" ? text.slice(at, offset) : "";
 }
 
 function indentAt(text: string, offset: number): string {
   const begin = lineStart(text, offset);
-  return text.slice(begin, skipBlanks(text, begin));
-}
-
-function lineStart(text: string, offset: number): number {
-  return offset === 0 ? 0 : text.lastIndexOf("\n", offset - 1) + 1;
-}
-
-/** The line end of the line that holds `offset`, else that of the line before, else a line feed. */
-function lineBreak(text: string, offset: number): string {
-  const next = text.indexOf("\n", offset);
-  const newline = next === -1 ? text.lastIndexOf("\n") : next;
-  return newline > 0 && text[newline - 1] === "\r" ? "\r\n" : "\n";
+  return text.slice(begin, behindBlanks(text, begin, isLineBlank));
 }
 
 /** Tells whether only blanks or a comment follow up to the line's end. */
 function endsLine(text: string, offset: number): boolean {
-  const next = text[skipBlanks(text, offset)];
+  const next = text[behindBlanks(text, offset, isLineBlank)];
   return next === undefined || next === "\n" || next === "#";
 }
 
 /** Tells whether only spaces, tabs and line ends stand there. */
-function isBlank(text: string, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && (isTabOrSpace(text[at]) || text[at] === "\r" || text[at] === "\n")) at++;
-  return at >= end;
-}
-
-function skipBlanks(text: string, offset: number): number {
-  let at = offset;
-  while (isTabOrSpace(text[at]) || text[at] === "\r") at++;
-  return at;
+function isEmpty(text: string, start: number, end: number): boolean {
+  return behindBlanks(text, start, isSpace, end) >= end;
 }
 
 function blankAt(text: string, offset: number): string {
-  return isTabOrSpace(text[offset]) ? text.charAt(offset) : "";
-}
-
-function isTabOrSpace(character: string | undefined): boolean {
-  return character === " " || character === "\t";
+  return isTabOrSpace(text.charCodeAt(offset)) ? text.charAt(offset) : "";
 }

@@ -3,7 +3,9 @@
  * bytes. The grammar is that of nginx's own reader (ngx_conf_read_token in nginx 1.22) and, for `*_by_lua_block`, of the
  * Lua module's.
  */
+import { behindBlanks, isSpace } from "../../text/blanks";
 import { FormatError } from "../../text/format";
+import { lineIndex } from "../../text/lines";
 
 /** A name or an argument: where its bytes are, quotes included. */
 export interface Word {
@@ -26,10 +28,7 @@ export interface Statement {
 const BUFFER = 4096;
 const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 
-const TAB = 9;
 const LF = 10;
-const CR = 13;
-const SPACE = 32;
 const DOUBLE_QUOTE = 34;
 const HASH = 35;
 const DOLLAR = 36;
@@ -49,35 +48,6 @@ const CLOSING_BRACE = 125;
  */
 export function tokenize(file: string, text: string): Statement[] {
   return new Tokenizer(file, text).statements();
-}
-
-/** The number of the line, from 1, that holds the character at `offset`. */
-export function lineAt(text: string, offset: number): number {
-  let line = 1;
-  for (let at = text.indexOf("\n"); at !== -1 && at < offset; at = text.indexOf("\n", at + 1)) line++;
-  return line;
-}
-
-/** Does the same for many places of one text, each in logarithmic time after the first. */
-export function lineIndex(text: string): (offset: number) => number {
-  let newlines: number[] | undefined;
-  return (offset) => {
-    newlines ??= newlinesOf(text);
-    let low = 0;
-    let high = newlines.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((newlines[middle] as number) < offset) low = middle + 1;
-      else high = middle;
-    }
-    return low + 1;
-  };
-}
-
-function newlinesOf(text: string): number[] {
-  const found: number[] = [];
-  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) found.push(at);
-  return found;
 }
 
 /** What nginx takes a word for: without its quotes, escapes resolved; a backslash that escapes nothing stays. */
@@ -105,10 +75,6 @@ export function quoteOf(text: string, word: Word): '"' | "'" | "" {
 
 function isQuote(code: number): boolean {
   return code === DOUBLE_QUOTE || code === SINGLE_QUOTE;
-}
-
-function isSpace(code: number): boolean {
-  return code === SPACE || code === LF || code === TAB || code === CR;
 }
 
 class Tokenizer {
@@ -149,7 +115,7 @@ class Tokenizer {
   }
 
   private skipSpace(): void {
-    while (isSpace(this.text.charCodeAt(this.at))) this.at++;
+    this.at = behindBlanks(this.text, this.at, isSpace);
   }
 
   private skipComment(): void {
@@ -271,6 +237,6 @@ class Tokenizer {
   }
 
   private error(offset: number, problem: string): FormatError {
-    return new FormatError(this.file, lineAt(this.text, offset), problem);
+    return new FormatError(this.file, lineIndex(this.text)(offset), problem);
   }
 }

@@ -6,8 +6,9 @@
  * quotes when PostgreSQL demands them. Escapes other than `''`, `\\` and `\n` are not written.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { insertion, removal, spliced } from "../../text/lines";
+import { type Format, FormatError, readEach, type Tree, type Wanted } from "../../text/format";
+import { insertion, lineStart, removals } from "../../text/lines";
+import { spliced } from "../../text/splices";
 import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./scanner";
 
 export { commandLineSetting } from "./command-line";
@@ -20,11 +21,7 @@ export const postgresqlConf: Format = {
   /** @throws FormatError where PostgreSQL would not start: a line it can't read, a missing or endless include. */
   read(tree, keys) {
     const settings = new Settings(tree, keys);
-    const found = keys.flatMap((key): [string, Found][] => {
-      const at = settings.effective(nameOf(tree, key));
-      return at ? [[key, { value: at.value, file: at.file, line: at.line }]] : [];
-    });
-    return Object.fromEntries(found);
+    return readEach(keys, (key) => settings.effective(nameOf(tree, key)));
   },
 
   /**
@@ -171,8 +168,8 @@ function remove(tree: Tree, name: string, files: Map<string, string>): void {
   for (const file of settings.files()) {
     const text = files.get(file)!;
     const assignments = settings.all(name).filter((at) => at.file === file);
-    const lines = assignments.map((at) => removal(text, text.lastIndexOf("\n", at.start) + 1));
-    files.set(file, spliced(text, lines));
+    const starts = assignments.map((at) => lineStart(text, at.start));
+    files.set(file, spliced(text, removals(text, starts)));
   }
 }
 

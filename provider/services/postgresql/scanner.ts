@@ -3,7 +3,7 @@
  * own scanner (guc-file.l of PostgreSQL 15; the same in 18).
  */
 import { FormatError } from "../../text/format";
-import { lineEnd } from "../../text/lines";
+import { linesOf } from "../../text/lines";
 
 /** The names of the lines that are no settings. */
 export const INCLUDES: ReadonlySet<string> = new Set(["include", "include_if_exists", "include_dir"]);
@@ -27,7 +27,7 @@ export function* assignmentsIn(file: string, text: string, names: ReadonlySet<st
   if (text.startsWith(BYTE_ORDER_MARK)) {
     throw new FormatError(file, 1, "a byte order mark, which PostgreSQL takes for a name; save the file without it");
   }
-  for (let at = 0, line = 1; at < text.length; at = lineEnd(text, at), line++) {
+  for (const { number: line, start: at } of linesOf(text)) {
     const name = scan(text, at);
     if (name.kind === "end") continue;
     if (name.kind !== "name" && name.kind !== "qualified name") throw syntaxError(file, line);
@@ -50,13 +50,13 @@ function syntaxError(file: string, line: number): FormatError {
 
 /** Where the line `#name = …` ends, the first of them if there are several. */
 export function behindDefault(text: string, name: string): number | undefined {
-  for (let at = 0; at < text.length; at = lineEnd(text, at)) {
-    let start = skip(BLANKS, text, at);
+  for (const line of linesOf(text)) {
+    let start = skip(BLANKS, text, line.start);
     if (text[start] !== "#") continue;
     start = skip(BLANKS, text, start + 1);
     const end = skip(WORD, text, start);
     const isNamed = text.slice(start, end).toLowerCase() === name;
-    if (isNamed && text[skip(BLANKS, text, end)] === "=") return lineEnd(text, at);
+    if (isNamed && text[skip(BLANKS, text, end)] === "=") return Math.min(line.end + 1, text.length);
   }
   return undefined;
 }

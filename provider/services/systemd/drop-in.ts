@@ -6,10 +6,19 @@
  * for LimitNOFILE, of which systemd ignores every value that {@link limitNofile} does not know, the empty one too.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { removals } from "../../text/line-removal";
-import { insertion, lineEnd, type Splice, spliced } from "../../text/lines";
-import { changedRoot, inOrder, rootText, withRoot } from "../../text/root-file";
+import {
+  changedRoot,
+  type Format,
+  FormatError,
+  type Found,
+  inOrder,
+  rootText,
+  type Tree,
+  type Wanted,
+  withRoot,
+} from "../../text/format";
+import { insertion, lineEnd, removals } from "../../text/lines";
+import { type Splice, spliced } from "../../text/splices";
 import { limitNofile } from "./systemd-limit";
 import { type Assignment, type Key, readUnitFile } from "./systemd-syntax";
 

@@ -8,7 +8,9 @@
  *
  * No error quotes the file, which holds passwords.
  */
+import { isSpaceOfC } from "../../text/blanks";
 import { FormatError } from "../../text/format";
+import { lineIndex, linesOf } from "../../text/lines";
 
 /** The section whose settings every other section inherits. */
 export const DEFAULTS = "DEFAULT";
@@ -62,12 +64,7 @@ export function valueIn(text: string, setting: Setting): string {
 export function parseIni(file: string, text: string, repeatable: (section: string, key: string) => boolean): Ini {
   refuseBytes(file, text);
   const parser = new Parser(file, text, repeatable);
-  for (let start = 0; start < text.length; ) {
-    const feed = text.indexOf("\n", start);
-    const end = feed === -1 ? text.length : feed;
-    parser.take(start, end);
-    start = end + 1;
-  }
+  for (const { start, end } of linesOf(text)) parser.take(start, end);
   return parser;
 }
 
@@ -75,12 +72,10 @@ function refuseBytes(file: string, text: string): void {
   if (/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)/.test(text)) {
     throw new FormatError(file, 1, "a byte order mark, which Python refuses; save the file as UTF-8 without it");
   }
-  for (let at = text.indexOf("\r"), line = 1, counted = 0; at !== -1; at = text.indexOf("\r", at + 1)) {
-    for (; counted < at; counted++) if (text[counted] === "\n") line++;
-    if (text[at + 1] === "\n") continue;
-    const problem = "a carriage return without a line feed, which Python 3 takes for a line end and Python 2 does not";
-    throw new FormatError(file, line, `${problem}; remove it`);
-  }
+  const at = text.search(/\r(?!\n)/);
+  if (at === -1) return;
+  const problem = "a carriage return without a line feed, which Python 3 takes for a line end and Python 2 does not";
+  throw new FormatError(file, lineIndex(text)(at), `${problem}; remove it`);
 }
 
 class Parser implements Ini {
@@ -178,21 +173,22 @@ const WIDE_BLANKS: ReadonlySet<string> = new Set(
   ].map((blank) => Buffer.from(blank, "utf8").toString("latin1")),
 );
 
-function isBlank(code: number): boolean {
-  return code === 32 || (code >= 9 && code <= 13) || (code >= 28 && code <= 31);
+/** What Python strips, of ASCII. */
+function isBlankOfPython(code: number): boolean {
+  return isSpaceOfC(code) || (code >= 28 && code <= 31);
 }
 
 /** How many characters the blank at `at` takes; 0 when none stands there. */
 function blankAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
-  if (isBlank(code)) return 1;
+  if (isBlankOfPython(code)) return 1;
   if (code < 0xc2 || code > 0xe3) return 0;
   return [2, 3].find((length) => WIDE_BLANKS.has(text.slice(at, at + length))) ?? 0;
 }
 
 function blankBefore(text: string, end: number): number {
   const code = text.charCodeAt(end - 1);
-  if (isBlank(code)) return 1;
+  if (isBlankOfPython(code)) return 1;
   if (code < 0x80 || code > 0xbf) return 0;
   return [2, 3].find((length) => WIDE_BLANKS.has(text.slice(end - length, end))) ?? 0;
 }

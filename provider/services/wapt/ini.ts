@@ -6,8 +6,9 @@
  * of its own above the key, for Python 3's int() crashes at it. Writing the value with its note back takes that line away
  * again. The notes of lines that an edit takes out stay as comment lines too.
  */
-import { type Format, FormatError, type Found, type Tree } from "../../text/format";
-import { insertion, lineEnd, removal, type Splice, spliced } from "../../text/lines";
+import { changedRoot, type Format, FormatError, readEach, type Tree, withRoot } from "../../text/format";
+import { insertion, lineBreak, lineEnd, lineStart, removal } from "../../text/lines";
+import { type Splice, spliced } from "../../text/splices";
 import { DEFAULTS, type Ini, isPadded, parseIni, type Section, type Setting, valueIn } from "./ini-parser";
 
 /** Settings of an ini file, without includes: of a tree, only the root is looked at. */
@@ -18,15 +19,15 @@ export const ini: Format = {
    * @throws FormatError where Python would not read the file, and where a key's section is missing.
    */
   read(tree, keys) {
-    const names = keys.map((key) => nameOf(tree, key));
+    const names = new Map(keys.map((key) => [key, nameOf(tree, key)]));
     const text = textOf(tree);
-    const parsed = parse(tree, text, names);
-    const found = names.flatMap((name, index): [string, Found][] => {
+    const parsed = parse(tree, text, [...names.values()]);
+    return readEach(keys, (key) => {
+      const name = names.get(key)!;
       sectionOf(tree, parsed, name);
       const setting = settingsOf(parsed, name).at(-1) ?? settingsOf(parsed, { ...name, section: DEFAULTS }).at(-1);
-      return setting ? [[keys[index]!, { value: valueIn(text, setting), file: tree.root, line: setting.line }]] : [];
+      return setting && { value: valueIn(text, setting), file: tree.root, line: setting.line };
     });
-    return Object.fromEntries(found);
   },
 
   /**
@@ -49,7 +50,7 @@ export const ini: Format = {
       else if (inherited(text, parsed, name) !== value)
         text = spliced(text, [inserted(text, parsed, section, name, value)]);
     }
-    return text === tree.files.get(tree.root) ? new Map() : new Map([[tree.root, text]]);
+    return changedRoot(tree, withRoot(tree, text));
   },
 };
 
@@ -116,9 +117,9 @@ function takenLine(text: string, setting: Setting, index: number): Splice[] {
   const { start, end } = setting.lines[index]!;
   // An empty line in a value stays: no one can tell it from a line between two settings.
   if (index > 0 && start === end) return [];
-  const lineStart = text.lastIndexOf("\n", start - 1) + 1;
+  const line = lineStart(text, start);
   const note = noteOf(text.slice(start, end));
-  return [note === "" ? removal(text, lineStart) : { start: lineStart, end, text: note }];
+  return [note === "" ? removal(text, line) : { start: line, end, text: note }];
 }
 
 /** The last setting takes the value, the others go. */
@@ -141,9 +142,9 @@ function movedNote(text: string, setting: Setting, value: string): Splice[] {
   if (before === after) return [];
   const splices: Splice[] = [];
   const key = setting.start;
-  if (before !== "") splices.push({ start: key, end: key, text: before + endingOf(text, key) });
-  const above = text.lastIndexOf("\n", key - 2) + 1;
-  if (after !== "" && text.slice(above, key) === after + endingOf(text, above)) splices.push(removal(text, above));
+  if (before !== "") splices.push({ start: key, end: key, text: before + lineBreak(text, key) });
+  const above = lineStart(text, key - 1);
+  if (after !== "" && text.slice(above, key) === after + lineBreak(text, above)) splices.push(removal(text, above));
   return splices;
 }
 
@@ -175,12 +176,5 @@ function delimiterOf(section: Section): string {
 /** The lines of a value, all but the first indented deeper than the key. */
 function spelled(value: string, indent: string, text: string, at: number): string {
   const lines = value.split("\n").map((line, index) => (index > 0 && line !== "" ? `${indent}    ${line}` : line));
-  return lines.join(endingOf(text, at));
-}
-
-/** The line end of the line at `at`, or of the file's first when that is the last line and has none. */
-function endingOf(text: string, at: number): "\n" | "\r\n" {
-  let end = lineEnd(text, at);
-  if (text[end - 1] !== "\n") end = lineEnd(text, 0);
-  return text.slice(Math.max(0, end - 2), end) === "\r\n" ? "\r\n" : "\n";
+  return lines.join(lineBreak(text, at));
 }

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { limits } from "../../provider/services/kernel/limits";
-import type { Found, Tree, Wanted } from "../../provider/text/format";
-import { anyTree, KEYS, treeOf, USER, value } from "./limits-arbitrary";
-import { assertEdits, assertRestores, milliseconds, orRefused } from "./lossless";
-import { oneChange } from "./one-change";
+import { limits } from "../../../provider/services/kernel/limits";
+import type { Found, Tree, Wanted } from "../../../provider/text/format";
+import { anyTree, KEYS, treeOf, USER, value } from "../../support/limits-arbitrary";
+import { assertEdits, assertRestores, milliseconds, orRefused } from "../../support/lossless";
+import { oneChange } from "../../support/one-change";
 
 const RUNS = 4000;
 

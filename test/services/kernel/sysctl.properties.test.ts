@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { sysctl } from "../../provider/services/kernel/sysctl";
-import type { Found, Tree, Wanted } from "../../provider/text/format";
-import { assertEdits, assertRestores, milliseconds, orRefused } from "./lossless";
-import { oneChange } from "./one-change";
-import { anyTree, KEYS, treeOf, value } from "./sysctl-arbitrary";
+import { sysctl } from "../../../provider/services/kernel/sysctl";
+import type { Found, Tree, Wanted } from "../../../provider/text/format";
+import { assertEdits, assertRestores, milliseconds, orRefused } from "../../support/lossless";
+import { oneChange } from "../../support/one-change";
+import { anyTree, KEYS, treeOf, value } from "../../support/sysctl-arbitrary";
 
 const wanted: fc.Arbitrary<Wanted> = fc
   .tuple(fc.option(value), fc.option(value), fc.subarray([...KEYS], { minLength: 1 }))

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { directives, nginx } from "../../provider/services/nginx/nginx-conf";
-import { FormatError, type Found, type Tree } from "../../provider/text/format";
-import { pathMatcher } from "../../provider/text/glob";
-import { FOLDER } from "./nginx-arbitrary";
-import { type Case, type Change, casesOf, names, treeOf } from "./nginx-corpus";
+import { directives, nginx } from "../../../provider/services/nginx/nginx-conf";
+import { FormatError, type Found, type Tree } from "../../../provider/text/format";
+import { FOLDER } from "../../support/nginx-arbitrary";
+import { type Case, type Change, casesOf, names, treeOf } from "../../support/nginx-corpus";
 
 function changed(tree: Tree, changes: readonly Change[]): Map<string, string> {
   const lines = new Map<string, string[]>();
@@ -64,45 +63,6 @@ describe("the corpus of nginx files", () => {
     assert(casesOf(name).length > 0);
     for (const [at, one] of casesOf(name).entries()) test(`${name} ${at + 1}`, () => check(treeOf(name), one));
   }
-});
-
-describe("a pattern of an include", () => {
-  const found = (pattern: string, ...names: string[]) => names.filter(pathMatcher(pattern)).join(" ");
-
-  test("keeps a wildcard within a folder and off a leading dot", () => {
-    assert.equal(found("d/*", "d/a", "d/.a", "d/e/a", "a"), "d/a");
-    assert.equal(found("*/[.a]b", "d/ab", "d/.b", ".d/ab"), "d/ab");
-    assert.equal(found(".?", ".a", "ba", ".ab"), ".a");
-  });
-
-  test("knows sets, ranges, classes and what they are not", () => {
-    assert.equal(found("[a-c]", "a", "c", "d", "-"), "a c");
-    assert.equal(found("[!a-c]", "a", "c", "d", "-"), "d -");
-    assert.equal(found("[]^-]", "]", "^", "-", "a"), "] ^ -");
-    assert.equal(found("[[:digit:]_][[:upper:]]", "1A", "_B", "1a", ":A"), "1A _B");
-  });
-
-  test("takes a backslash off the next character", () => {
-    assert.equal(found("\\*\\a[\\]]", "*a]", "ba]", "\\*a]"), "*a]");
-  });
-
-  test("takes a bracket that nothing closes for itself", () => {
-    assert.equal(found("a[b", "a[b", "ab"), "a[b");
-    assert.equal(found("?[?", "a[b", "ab"), "a[b");
-  });
-
-  test("matches nothing with a range or a backslash that has no end, but for a backslash before a slash", () => {
-    assert.equal(found("*[a-", "x[a-", "xa"), "");
-    assert.equal(found("*\\", "a\\", "a"), "");
-    assert.equal(found("?\\/b", "a/b", "a\\/b"), "a/b");
-    assert.equal(found("?\\\\/b", "a/b", "a\\/b"), "a\\/b");
-  });
-
-  test("of many runs takes no time", () => {
-    const start = performance.now();
-    assert.equal(found(`${"*a".repeat(1000)}b`, "a".repeat(20000)), "");
-    assert(performance.now() - start < 2000);
-  });
 });
 
 describe("directives", () => {

@@ -3,14 +3,23 @@ import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { before, describe, test } from "node:test";
 import fc from "fast-check";
-import { walk } from "../../provider/services/nginx/configuration";
-import { nginx } from "../../provider/services/nginx/nginx-conf";
-import { tokenize, unquoted } from "../../provider/services/nginx/tokenizer";
-import { FormatError, type Tree } from "../../provider/text/format";
-import { edited, orRefused } from "./lossless";
-import { FOLDER, faultyTree, filesAndPatterns, KEYS, ROOT, soundTree, wanted, wordSalad } from "./nginx-arbitrary";
-import { type Configuration, type Verdict, verdicts, version, whyNotNginx } from "./nginx-command";
-import { casesOf, names, treeOf } from "./nginx-corpus";
+import { walk } from "../../../provider/services/nginx/configuration";
+import { nginx } from "../../../provider/services/nginx/nginx-conf";
+import { tokenize, unquoted } from "../../../provider/services/nginx/tokenizer";
+import { FormatError, type Tree } from "../../../provider/text/format";
+import { edited, orRefused } from "../../support/lossless";
+import {
+  FOLDER,
+  faultyTree,
+  filesAndPatterns,
+  KEYS,
+  ROOT,
+  soundTree,
+  wanted,
+  wordSalad,
+} from "../../support/nginx-arbitrary";
+import { type Configuration, type Verdict, verdicts, version, whyNotNginx } from "../../support/nginx-command";
+import { casesOf, names, treeOf } from "../../support/nginx-corpus";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const why = whyNotNginx();

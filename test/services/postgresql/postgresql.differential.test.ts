@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { postgresql } from "../../provider/services/postgresql/postgresql-conf";
-import { FormatError, type Found, type Tree } from "../../provider/text/format";
-import { edited } from "./lossless";
-import { KEY, tokenSalad, wantedValue, wholeTree } from "./postgresql-arbitrary";
-import { type FileSetting, Server, whyNotServer } from "./postgresql-server";
+import { postgresql } from "../../../provider/services/postgresql/postgresql-conf";
+import { FormatError, type Found, type Tree } from "../../../provider/text/format";
+import { edited } from "../../support/lossless";
+import { KEY, tokenSalad, wantedValue, wholeTree } from "../../support/postgresql-arbitrary";
+import { type FileSetting, Server, whyNotServer } from "../../support/postgresql-server";
 
 const FILES = 2000;
 const KEYS = [KEY, "port", "shared_buffers", "external_pid_file", "my.setting", "n\xefve.x"];

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { sysctl, sysctlOrder } from "../../provider/services/kernel/sysctl";
-import type { Tree } from "../../provider/text/format";
-import { edited, orRefused, values } from "./lossless";
-import { anyTree, KEYS, value } from "./sysctl-arbitrary";
+import { sysctl, sysctlOrder } from "../../../provider/services/kernel/sysctl";
+import type { Tree } from "../../../provider/text/format";
+import { edited, orRefused, values } from "../../support/lossless";
+import { anyTree, KEYS, value } from "../../support/sysctl-arbitrary";
 
 const FILES = 1200;
 const SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl";

@@ -1,10 +1,11 @@
 /**
- * Matches paths as glob(3) of the C library does for nginx, which passes it no flags: `*`, `?` and `[…]` stay within one
- * path component, none of them takes a leading dot, `\` makes the next character an ordinary one. Left out are only
- * collating symbols, `[[.a.]]` and `[[=a=]]`, and the folders `.` and `..` that `.*` finds.
+ * Wildcards: one matcher for the two grammars in use. That of paths is glob(3)'s as the C library has it without flags (for
+ * nginx, sysctl.d and ssh's Include): `*`, `?` and `[…]` stay within one path component, none of them takes a leading dot,
+ * `\` makes the next character an ordinary one. Left out are only collating symbols, `[[.a.]]` and `[[=a=]]`, and the
+ * folders `.` and `..` that `.*` finds. That of names has `*` and `?` alone (ssh_config(5), PATTERNS).
  */
 
-/** Tells whether nginx hands an include's path to glob(3); any other path it opens as it is written. */
+/** Tells whether a path has wildcards; any other path stands for itself, backslashes and all. */
 export function isPattern(path: string): boolean {
   return /[*?[]/.test(path);
 }
@@ -13,11 +14,17 @@ export function isPattern(path: string): boolean {
 export function pathMatcher(pattern: string): (path: string) => boolean {
   const parts = pattern.split("/");
   const last = parts.length - 1;
-  const components = parts.map((part, at) => componentMatcher(at < last ? withoutDangling(part) : part));
+  const components = parts.map((part, at) => fileNameMatcher(at < last ? withoutDangling(part) : part));
   return (path) => {
     const names = path.split("/");
     return names.length === components.length && names.every((name, at) => components[at]?.(name));
   };
+}
+
+/** A matcher of whole texts by `*` and `?`, which take any character. */
+export function nameMatcher(pattern: string): (text: string) => boolean {
+  const items = pattern.split("").map((character) => WILDCARDS[character] ?? ((other: string) => other === character));
+  return (text) => matches(items, text);
 }
 
 /** A backslash right before a slash escapes only that. */
@@ -30,7 +37,10 @@ function withoutDangling(component: string): string {
 /** One place of a pattern: any run of characters, or one character of a set. */
 type Item = "any run" | ((character: string) => boolean);
 
-function componentMatcher(pattern: string): (name: string) => boolean {
+const WILDCARDS: Readonly<Record<string, Item>> = { "*": "any run", "?": () => true };
+
+/** A matcher of one component of a path. */
+export function fileNameMatcher(pattern: string): (name: string) => boolean {
   const items: Item[] = [];
   for (let at = 0; at < pattern.length; ) at = readItem(pattern, at, items);
   const dotted = pattern.startsWith(".") || pattern.startsWith("\\.");
@@ -39,13 +49,10 @@ function componentMatcher(pattern: string): (name: string) => boolean {
 
 /** Adds the item at `at` and returns the place behind it. */
 function readItem(pattern: string, at: number, items: Item[]): number {
-  const character = pattern[at];
-  if (character === "*") {
-    items.push("any run");
-    return at + 1;
-  }
-  if (character === "?") {
-    items.push(() => true);
+  const character = pattern.charAt(at);
+  const wildcard = WILDCARDS[character];
+  if (wildcard) {
+    items.push(wildcard);
     return at + 1;
   }
   const set = character === "[" ? readSet(pattern, at) : undefined;

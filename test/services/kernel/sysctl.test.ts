@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { sysctl, sysctlOrder } from "../../provider/services/kernel/sysctl";
-import { FormatError } from "../../provider/text/format";
-import { testCorpus } from "./line-corpus";
+import { sysctl, sysctlOrder } from "../../../provider/services/kernel/sysctl";
+import { FormatError } from "../../../provider/text/format";
+import { testCorpus } from "../../support/line-corpus";
 
 const ROOT = "/etc/sysctl.d/wapt.conf";
 
@@ -21,7 +21,7 @@ test("a file that does not exist is created, and has no bytes left when its sett
 
 test("what no line can say is refused", () => {
   const tree = { root: ROOT, files: new Map([[ROOT, "net.core.somaxconn = 1\n"]]) };
-  for (const value of ["1\n2", " 2", "2 ", "2\r", "2\0", "2 # raised"]) {
+  for (const value of ["1\n2", " 2", "2 ", "2\r", "2\0", "2 # raised", "2\u20ac"]) {
     assert.throws(() => sysctl.edit(tree, { "net.core.somaxconn": value }), FormatError, JSON.stringify(value));
   }
   for (const key of ["net.core.somaxconn = 1\nx", "-net.core.x", "#x", "net.core.*", "a..b", " a.b", ""]) {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { directives, nginx } from "../../provider/services/nginx/nginx-conf";
-import type { Tree } from "../../provider/text/format";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "./lossless";
-import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "./nginx-arbitrary";
+import { directives, nginx } from "../../../provider/services/nginx/nginx-conf";
+import type { Tree } from "../../../provider/text/format";
+import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";
 
 /** How many characters two texts have in common at the start and at the end, without counting any twice. */
 function commonEnds(one: string, other: string): number {

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import type { Tree, Wanted } from "../../provider/text/format";
 import { FOLDER, ROOT } from "./nginx-arbitrary";
 
-const CORPUS = join(__dirname, "corpus", "nginx");
+const CORPUS = join(__dirname, "..", "services", "nginx", "corpus");
 
 /** Lines of a file of the case, `old` from `line` on, that the edit makes `new`. */
 export interface Change {

@@ -4,10 +4,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { ini } from "../../provider/services/wapt/ini";
-import { FormatError, type Found } from "../../provider/text/format";
-import { anyFile, KEY, plainFile, ROOT, textOf, treeOf, wantedValue } from "./ini-arbitrary";
-import { edited } from "./lossless";
+import { ini } from "../../../provider/services/wapt/ini";
+import { FormatError, type Found } from "../../../provider/text/format";
+import { anyFile, KEY, plainFile, ROOT, textOf, treeOf, wantedValue } from "../../support/ini-arbitrary";
+import { edited } from "../../support/lossless";
 
 const FILES = 6000;
 const KEYS = [KEY, "options.max_clients"];
@@ -86,7 +86,7 @@ function editOrRefuse(text: string, value: string): string | undefined {
 /** How Python reads each text, in one process. */
 function python(texts: readonly string[]): Readings[] {
   const input = texts.map((text) => `${JSON.stringify(text)}\n`).join("");
-  const script = join(__dirname, "ini-reader.py");
+  const script = join(__dirname, "../../support/ini-reader.py");
   const run = spawnSync("python3", [script], { input, encoding: "utf8", maxBuffer: 2 ** 30 });
   assert.equal(run.status, 0, run.stderr);
   return run.stdout

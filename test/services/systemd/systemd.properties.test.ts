@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { limitNofile, systemd } from "../../provider/services/systemd/drop-in";
-import type { Tree, Wanted } from "../../provider/text/format";
-import { edited, milliseconds, orRefused, values } from "./lossless";
-import { oneChange } from "./one-change";
-import { anyTree, KEY, treeOf, value } from "./systemd-arbitrary";
+import { limitNofile, systemd } from "../../../provider/services/systemd/drop-in";
+import type { Tree, Wanted } from "../../../provider/text/format";
+import { edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { oneChange } from "../../support/one-change";
+import { anyTree, KEY, treeOf, value } from "../../support/systemd-arbitrary";
 
 const RUNS = 4000;
 

@@ -2,15 +2,23 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { commandLineSetting, postgresql } from "../../provider/services/postgresql/postgresql-conf";
-import { FormatError, type Tree } from "../../provider/text/format";
-import { testCorpus } from "./line-corpus";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "./lossless";
-import { KEY, plainFile, quotedSpelling, ROOT, textOf, wantedValue, wholeTree } from "./postgresql-arbitrary";
+import { commandLineSetting, postgresql } from "../../../provider/services/postgresql/postgresql-conf";
+import { FormatError, type Tree } from "../../../provider/text/format";
+import { testCorpus } from "../../support/line-corpus";
+import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import {
+  KEY,
+  plainFile,
+  quotedSpelling,
+  ROOT,
+  textOf,
+  wantedValue,
+  wholeTree,
+} from "../../support/postgresql-arbitrary";
 
 const treeOf = (text: string): Tree => ({ root: ROOT, files: new Map([[ROOT, text]]) });
 
-describe("postgresql.conf: corpus", () => testCorpus(postgresql, join(__dirname, "corpus/postgresql"), ROOT));
+describe("postgresql.conf: corpus", () => testCorpus(postgresql, join(__dirname, "corpus"), ROOT));
 
 describe("postgresql.conf: properties", () => {
   test("an edit in place changes the last value's bytes and no others", () => {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { dropInOrder, limitNofile, systemd } from "../../provider/services/systemd/drop-in";
-import { FormatError } from "../../provider/text/format";
-import { testCorpus } from "./line-corpus";
+import { dropInOrder, limitNofile, systemd } from "../../../provider/services/systemd/drop-in";
+import { FormatError } from "../../../provider/text/format";
+import { testCorpus } from "../../support/line-corpus";
 
 const FOLDER = "/etc/systemd/system/nginx.service.d";
 const ROOT = `${FOLDER}/wapt.conf`;
 const KEY = "Service.LimitNOFILE";
 
-testCorpus(systemd, join(__dirname, "corpus/systemd"), ROOT);
+testCorpus(systemd, join(__dirname, "corpus"), ROOT);
 
 test("a drop-in that does not exist is created, and has no bytes left when its setting is removed", () => {
   const tree = { root: ROOT, files: new Map<string, string>() };

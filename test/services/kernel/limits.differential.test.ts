@@ -4,14 +4,14 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { limits } from "../../provider/services/kernel/limits";
-import { FormatError, type Tree, type Wanted } from "../../provider/text/format";
-import { anyTree, KEYS, treeOf, USER, value } from "./limits-arbitrary";
-import { edited, orRefused, values } from "./lossless";
+import { limits } from "../../../provider/services/kernel/limits";
+import { FormatError, type Tree, type Wanted } from "../../../provider/text/format";
+import { anyTree, KEYS, treeOf, USER, value } from "../../support/limits-arbitrary";
+import { edited, orRefused, values } from "../../support/lossless";
 
 const FILES = 3000;
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-const PROGRAM = join(__dirname, "limits-pam.py");
+const PROGRAM = join(__dirname, "../../support/limits-pam.py");
 
 /** What the session's process had before pam_limits. */
 const BEFORE = { soft: 19_999, hard: 20_000 };

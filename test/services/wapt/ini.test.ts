@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { ini } from "../../provider/services/wapt/ini";
-import { FormatError, type Tree, type Wanted } from "../../provider/text/format";
-import { anyFile, KEY, type Line, plainFile, ROOT, textOf, treeOf, wantedValue } from "./ini-arbitrary";
-import { testCorpus } from "./line-corpus";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "./lossless";
+import { ini } from "../../../provider/services/wapt/ini";
+import { FormatError, type Tree, type Wanted } from "../../../provider/text/format";
+import { anyFile, KEY, type Line, plainFile, ROOT, textOf, treeOf, wantedValue } from "../../support/ini-arbitrary";
+import { testCorpus } from "../../support/line-corpus";
+import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
 
 const textAfter = (text: string, wanted: Wanted) => edited(ini, treeOf(text), wanted).files.get(ROOT);
 
-describe("ini: corpus", () => testCorpus(ini, join(__dirname, "corpus/ini"), ROOT));
+describe("ini: corpus", () => testCorpus(ini, join(__dirname, "corpus"), ROOT));
 
 describe("ini: properties", () => {
   test("an edit in place changes the value's bytes and no others", () => {

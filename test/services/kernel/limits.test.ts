@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { limits, sameLimit } from "../../provider/services/kernel/limits";
-import { FormatError } from "../../provider/text/format";
-import { testCorpus } from "./line-corpus";
+import { limits, sameLimit } from "../../../provider/services/kernel/limits";
+import { FormatError } from "../../../provider/text/format";
+import { testCorpus } from "../../support/line-corpus";
 
 const ROOT = "/etc/security/limits.conf";
 const BOTH = { "wapt hard nofile": "500000", "wapt soft nofile": "500000" };
