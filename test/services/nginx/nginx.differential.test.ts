@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { before, describe, test } from "node:test";
 import fc from "fast-check";
 import { walk } from "../../../provider/services/nginx/configuration";
-import { nginx } from "../../../provider/services/nginx/nginx-conf";
+import { nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
 import { tokenize, unquoted } from "../../../provider/services/nginx/tokenizer";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { edited, orRefused } from "../../support/lossless";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { directives, nginx } from "../../../provider/services/nginx/nginx-conf";
+import { directives, nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
 import type { Tree } from "../../../provider/text/format";
 import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";

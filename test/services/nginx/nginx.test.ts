@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { directives, nginx } from "../../../provider/services/nginx/nginx-conf";
+import { directives, nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
 import { FOLDER } from "../../support/nginx-arbitrary";
 import { type Case, type Change, casesOf, names, treeOf } from "../../support/nginx-corpus";

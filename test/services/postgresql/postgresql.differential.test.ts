@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { postgresql } from "../../../provider/services/postgresql/postgresql-conf";
+import { postgresqlConf as postgresql } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
 import { edited } from "../../support/lossless";
 import { KEY, tokenSalad, wantedValue, wholeTree } from "../../support/postgresql-arbitrary";

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { commandLineSetting, postgresql } from "../../../provider/services/postgresql/postgresql-conf";
+import {
+  commandLineSetting,
+  postgresqlConf as postgresql,
+} from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
 import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";

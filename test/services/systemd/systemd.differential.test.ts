@@ -6,7 +6,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { dropInOrder, limitNofile, type OpenFiles, systemd } from "../../../provider/services/systemd/drop-in";
+import {
+  dropInOrder,
+  limitNofile,
+  type OpenFiles,
+  dropIn as systemd,
+} from "../../../provider/services/systemd/drop-in";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { edited, orRefused, values } from "../../support/lossless";
 import { anyTree, KEY, treeOf, value } from "../../support/systemd-arbitrary";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { limitNofile, systemd } from "../../../provider/services/systemd/drop-in";
+import { limitNofile, dropIn as systemd } from "../../../provider/services/systemd/drop-in";
 import type { Tree, Wanted } from "../../../provider/text/format";
 import { edited, milliseconds, orRefused, values } from "../../support/lossless";
 import { oneChange } from "../../support/one-change";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { dropInOrder, limitNofile, systemd } from "../../../provider/services/systemd/drop-in";
+import { dropInOrder, limitNofile, dropIn as systemd } from "../../../provider/services/systemd/drop-in";
 import { FormatError } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
 
