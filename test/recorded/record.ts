@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, startServer } from "../lab/server";
-import { say } from "../servers/asking";
+import { say } from "../support/asking";
 import { CONFIGURATION_KEY, connectionTo, makeProject, RECORD, type RecordedFile } from "./recorded";
 
 async function main(): Promise<void> {

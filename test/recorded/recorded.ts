@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LabServer } from "../lab/server";
-import { say } from "../servers/asking";
+import { say } from "../support/asking";
 
 const repository = join(__dirname, "../..");
 

@@ -5,11 +5,12 @@
  *   npx tsx test/recorded/report.ts bookworm        (or bullseye, trixie: on a lab server)
  *   npx tsx test/recorded/report.ts bookworm tuned  (after the transaction for 2,500 clients)
  */
-import { createHash } from "node:crypto";
-import { observeProgram } from "../../provider/converge/transaction";
+import { waptServer } from "../../provider/resources/wapt-server";
+import { services } from "../../provider/services";
+import { observeProgram } from "../../provider/transaction/program";
 import { type Suite, startServer } from "../lab/server";
-import { localRemote, untunedServer } from "../local-remote";
-import { converge, MANY, withoutSsh } from "../servers/whole-server";
+import { localRemote, untunedServer } from "../support/local-remote";
+import { converge, MANY, withoutSsh } from "../support/whole-server";
 
 const SHELLS: Readonly<Record<string, readonly string[]>> = { dash: ["dash"], busybox: ["busybox", "sh"] };
 
@@ -17,7 +18,7 @@ const SHELLS: Readonly<Record<string, readonly string[]>> = { dash: ["dash"], bu
 export async function reportBy(shell: string, context: { after(done: () => void): void }): Promise<string> {
   const root = untunedServer(context);
   const folders = ["/srv/wapt-uploads"];
-  const { stdout } = await localRemote(SHELLS[shell]).run(observeProgram({ ...FOUND, root, folders }));
+  const { stdout } = await localRemote(SHELLS[shell]).run(observeProgram({ root, probes: PROBES, folders }, services));
   return readable(stdout.toString("latin1"));
 }
 
@@ -25,7 +26,7 @@ async function reportOf(suite: Suite, tuned: boolean): Promise<string> {
   const server = await startServer("paris", { suite });
   try {
     if (tuned) await converge(withoutSsh(server), MANY);
-    const program = observeProgram({ ...FOUND, root: "", folders: ["/var/lib/nginx", MANY.path] });
+    const program = observeProgram({ root: "", probes: PROBES, folders: ["/var/lib/nginx", MANY.path] }, services);
     const { stdout } = await server.exec("exec sh -s", { input: program });
     return readable(stdout);
   } finally {
@@ -33,7 +34,7 @@ async function reportOf(suite: Suite, tuned: boolean): Promise<string> {
   }
 }
 
-const FOUND = { nginx: "", postgresql: "", waptserver: "/opt/wapt/conf/waptserver.ini" };
+const PROBES = waptServer.probes({ connection: { host: "paris" }, clients: 1 });
 
 /** Facts whose values differ from run to run or from machine to machine, with what takes their place. */
 const VOLATILE: readonly [RegExp, RegExp, string][] = [
@@ -43,37 +44,73 @@ const VOLATILE: readonly [RegExp, RegExp, string][] = [
   [/^(cpus|memory|ceiling)$/, /\d+/, "N"],
   [/^postgres\.tasks /, /\d+/, "N"],
   [/^units$/, /(?<=^(MainPID|TasksMax)=)[1-9]\d*/gm, "N"],
-  [/^(process|worker|free|disk)$/, /^\d+/, "N"],
-  [/^free$/, / .* /, " MOUNT "],
+  [/^(process|worker|free)$/, /^\d+/, "N"],
 ];
 
-/** A report decoded: a fact a line, files by hash only, volatile values left out. */
-function readable(report: string): string {
-  const decode = (base64: string) => Buffer.from(base64, "base64").toString("utf8");
-  const lines = report.split("\n").map((line) => {
-    const space = line.lastIndexOf(" ");
-    if (space < 0) return line;
-    const [name, value] = [line.slice(0, space), line.slice(space + 1)];
-    if (name.startsWith("file ")) {
-      const hash = createHash("sha256").update(Buffer.from(value, "base64")).digest("hex");
-      return `file ${decode(name.slice(5))}\n  sha256 ${hash}`;
-    }
-    let text = decode(value);
-    for (const [fact, volatile, instead] of VOLATILE) if (fact.test(name)) text = text.replace(volatile, instead);
-    return [name, ...text.split("\n").map((one) => `  ${one}`.trimEnd())].join("\n").trimEnd();
-  });
-  return inOrder(lines).join("\n");
+/** What a fact was called by 0.1.0, and how it was written. A new fact has no name there. */
+function earlier([service = "", name = "", ...values]: readonly string[]): [string, string][] {
+  const [first = "", ...others] = values;
+  const line = values.join(" ");
+  const [, binary = "", unit = "", tasks = ""] = values;
+  const [path, mode, owner, type, free] = values;
+  const names: Readonly<Record<string, [string, string][]>> = {
+    "base user": [["user", line]],
+    "base machine-id": [["machine-id", line]],
+    "base journal": [["journal", line]],
+    "base end": [["end", ""]],
+    "base folder": [
+      ["folder", type === "missing" ? `missing ${path}` : `${mode} ${owner} ${type} ${path}`],
+      ["free", `${free} MOUNT ${path}`],
+    ],
+    "kernel sysctl": [[`sysctl ${first}`, others.join(" ")]],
+    "kernel cpus": [["cpus", line]],
+    "kernel memory": [["memory", line]],
+    "kernel ceiling": [["ceiling", line]],
+    "systemd units": [["units", line]],
+    "systemd process": [["process", line]],
+    "systemd unit-file": [["unit-file", line]],
+    "nginx version": [["nginx.version", line]],
+    "nginx test": [["nginx.test", line]],
+    "nginx conf": [["nginx.conf", line]],
+    "nginx worker": [["worker", line]],
+    "postgresql cluster": [["postgres", [...values.slice(1, 6), first, values[6]].join(" ")]],
+    "postgresql command": [[`postgres.command ${first}`, others.join(" ")]],
+    "postgresql answer": [[`postgres.answer ${first}`, others.join(" ")]],
+    "postgresql process": [
+      [`postgres.binary ${first}`, binary],
+      [`postgres.unit ${first}`, unit],
+      [`postgres.tasks ${first}`, tasks],
+    ],
+  };
+  return names[`${service} ${name}`] ?? [];
 }
 
-/** find's files come in the file system's order: those that follow one another are sorted. */
-function inOrder(facts: readonly string[]): string[] {
-  const groups: string[][] = [];
-  for (const fact of facts) {
-    const last = groups.at(-1);
-    if (last?.[0]?.startsWith("file ") && fact.startsWith("file ")) last.push(fact);
-    else groups.push([fact]);
+/** A report decoded and in order: a fact a line under its name of 0.1.0, of files the names, volatile values left out. */
+function readable(report: string): string {
+  const facts = report.split("\n").map((line) => Buffer.from(line, "base64").toString("utf8").split("\0"));
+  const lines = facts.flatMap(([service, ...rest]) => {
+    if (service === "file") return [`file ${rest[0]}`];
+    return earlier([service ?? "", ...rest.slice(0, -1)]).map(([name, value]) => {
+      let text = value;
+      for (const [fact, volatile, instead] of VOLATILE) if (fact.test(name)) text = text.replace(volatile, instead);
+      return [name, ...text.split("\n").map((one) => `  ${one}`.trimEnd())].join("\n").trimEnd();
+    });
+  });
+  return inOrder(lines);
+}
+
+/** Each service reports its own facts together: what is compared is which there are. */
+const inOrder = (facts: readonly string[]): string => `${[...facts].sort().join("\n")}\n`;
+
+/** A report as it was recorded of 0.1.0, in the same form; that the disks of other folders were asked is left out. */
+export function recordedReport(text: string): string {
+  const facts: string[] = [];
+  for (const line of text.trimEnd().split("\n")) {
+    if (/^ {2}|^$/.test(line)) facts.push(`${facts.pop()}\n${line}`);
+    else facts.push(line);
   }
-  return groups.flatMap((group) => group.sort());
+  const bare = facts.map((fact) => (fact.startsWith("file ") ? fact.split("\n")[0]! : fact));
+  return inOrder(bare.filter((fact) => !fact.startsWith("disk")));
 }
 
 async function main(): Promise<void> {

@@ -15,5 +15,11 @@ const nginx = new NginxTuning("nginx", { connection, clients, workerRlimitNofile
 const uploads = new ProxyTempPath("uploads", { connection, path: "/srv/wapt-uploads" });
 const postgresql = new PostgresConnections("postgresql", { connection, clients });
 const waptserver = new WaptServerIni("waptserver", { connection, clients });
-export const settings = pulumi.all([kernel, nginx, uploads, postgresql, waptserver].map((one) => one.settings));
-export const before = pulumi.all([kernel, nginx, uploads, postgresql, waptserver].map((one) => one.before));
+export const settings = pulumi.all([
+  kernel.settings,
+  nginx.settings,
+  uploads.settings,
+  postgresql.settings,
+  waptserver.settings,
+]);
+export const before = pulumi.all([kernel.before, nginx.before, uploads.before, postgresql.before, waptserver.before]);
