@@ -8,7 +8,7 @@ import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { skipWithoutLab, startServer } from "../lab/server";
 import { CONFIGURATION_KEY, connectionTo, makeProject, Recording } from "../recorded/recorded";
-import { files, lifetimes } from "./asking";
+import { files, lifetimes } from "../support/asking";
 
 const succeeded = (run: Run): Run => {
   assert.equal(run.code, 0, run.output);
