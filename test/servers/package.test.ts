@@ -1,13 +1,14 @@
 /** The packed tarball in a fresh project, as its user has it, on each supported Node.js. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type SshServer, startSshServer } from "../../examples/demo/ssh-server";
 import { Stack } from "../../examples/demo/stack";
+import { nodeBinary, testedMajors } from "../support/node-versions";
 
 const repository = join(__dirname, "../..");
 const npm = (folder: string, ...args: string[]) =>
@@ -28,18 +29,9 @@ export const sizes = sizing(2500);
 export const node = process.version;
 `;
 
-/** The binary of a Node.js version that a registry package carries, kept outside the clone. */
-function nodeBinary(major: number): string {
-  const folder = join(homedir(), ".cache/pulumi-wapt", `node-${major}`);
-  const bin = join(folder, "node_modules", `node-linux-${process.arch}`, "bin");
-  if (!existsSync(join(bin, "node"))) {
-    mkdirSync(folder, { recursive: true });
-    npm(folder, "install", "--prefix", folder, `node-linux-${process.arch}@${major}`);
-  }
-  return bin;
-}
+const skip = process.platform === "linux" ? false : "it fetches binaries for Linux";
 
-describe("the packed package", { skip: process.platform === "linux" ? false : "it fetches binaries for Linux" }, () => {
+describe("the packed package", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "wapt-package-"));
   const project = join(folder, "project");
   let ssh: SshServer;
@@ -77,7 +69,7 @@ describe("the packed package", { skip: process.platform === "linux" ? false : "i
     assert.deepEqual(paths.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
   });
 
-  for (const major of [20, 22]) {
+  for (const major of skip ? [] : testedMajors()) {
     test(`converges from a fresh project on Node.js ${major}`, async () => {
       const cli = await pulumiCli((line) => console.error(line));
       const root = join(folder, `server-${major}`);
