@@ -1,7 +1,7 @@
 /** The packed tarball in a fresh project, as its user has it, on each supported Node.js. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -28,6 +28,27 @@ export const settings = server.settings;
 export const sizes = sizing(2500);
 export const node = process.version;
 `;
+
+/** Each use of a declaration that would be `any` where a module of it were missing is an error here. */
+const TYPES = `
+import { type ConnectionArgs, sizing, WaptServer, type WaptServerArgs } from "pulumi-wapt";
+
+const connection: ConnectionArgs = { host: "wapt.example", port: 22, sudo: true, proxy: { host: "bastion.example" } };
+// @ts-expect-error There is no such field.
+export const misspelt: ConnectionArgs = { host: "wapt.example", prot: 22 };
+// @ts-expect-error A port is a number.
+export const mistyped: ConnectionArgs = { host: "wapt.example", port: "22" };
+const args: WaptServerArgs = { connection, clients: sizing(2500).maxClients };
+new WaptServer("paris", args);
+`;
+const STRICT = {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: false,
+  target: "es2022",
+  module: "node16",
+  moduleResolution: "node16",
+};
 
 const skip = process.platform === "linux" ? false : "it fetches binaries for Linux";
 
@@ -61,6 +82,22 @@ describe("the packed package", { skip }, () => {
   after(() => {
     ssh?.close();
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("compiles in a project that has no @pulumi/command, its declarations included", () => {
+    assert.equal(existsSync(join(project, "node_modules/@pulumi/command")), false);
+    const types = join(project, "types");
+    mkdirSync(types);
+    writeFileSync(join(types, "index.ts"), TYPES);
+    const options = { ...STRICT, types: [], typeRoots: [] };
+    writeFileSync(join(types, "tsconfig.json"), JSON.stringify({ compilerOptions: options }));
+    const { stdout } = spawnSync(process.execPath, [join(project, "node_modules/typescript/bin/tsc"), "-p", types], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    // Other packages' declarations may have errors of their own.
+    const ours = stdout.split("\n").filter((line) => /^types\/|pulumi-wapt/.test(line));
+    assert.deepEqual(ours, []);
   });
 
   test("holds what its users need, and nothing else", () => {
