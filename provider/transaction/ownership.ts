@@ -1,7 +1,7 @@
 /** Which resource owns which setting of a server, and what the record says after a change. Pure. */
 import type { Problem } from "../problem";
 import type { Base } from "./observation";
-import { type Entry, type Owner, RECORD, type ServerRecord } from "./record";
+import type { Entry, Owner, ServerRecord } from "./record";
 import { fileValue, type Place, type Target } from "./target";
 
 /** What stood at a place before the first change. */
