@@ -69,7 +69,8 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
   for (const place of places) record[place.id] = entryOf(server, claim.owner, place);
   if (folder) {
     const id = folderId(folder.path);
-    const stood = server.folders[folder.path]?.mode === undefined ? null : "present";
+    const { mode, ids } = server.folders[folder.path] ?? {};
+    const stood = mode === undefined ? null : `${mode} ${ids}`;
     record[id] = { ...claim.owner, value: folder.path, before: known[id] ? known[id].before : stood };
   }
   for (const place of followers) {
@@ -77,6 +78,17 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
     record[place.id] = entryOf(server, { stack, resource, id, proof }, place);
   }
   return record;
+}
+
+/** Folders that stood there before and that a resource no longer has, with the mode and owner that they had. */
+export function foldersToGiveBack(server: Base, claim: Claim): { path: string; mode: string; owner: string }[] {
+  const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
+  return Object.entries(server.record.settings).flatMap(([id, entry]) => {
+    // 0.1.0 recorded only that one was there.
+    const [, mode = "", owner = ""] = /^(\d+) (\d+:\d+)$/.exec(entry.before ?? "") ?? [];
+    const isOurs = id === folderId(entry.value) && entry.id === claim.owner.id && entry.value !== kept;
+    return isOurs && mode ? [{ path: entry.value, mode, owner }] : [];
+  });
 }
 
 /** Folders that a resource made and no longer has, and those that a run made which was cut off before it had recorded them. */

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import type { Server } from "../../provider/services";
-import { foldersToRemove, idsOf, ownershipProblems, recordAfter } from "../../provider/transaction/ownership";
+import {
+  foldersToGiveBack,
+  foldersToRemove,
+  idsOf,
+  ownershipProblems,
+  recordAfter,
+} from "../../provider/transaction/ownership";
 import type { Entry } from "../../provider/transaction/record";
 import { claimOf, UPLOADS } from "../support/image";
 import { liveServer } from "../support/live-server";
@@ -88,14 +94,25 @@ describe("ownership", () => {
   describe("of a folder", () => {
     const folder = (more: Partial<Entry>) =>
       entry({ id: "id-ProxyTempPath", resource: "ProxyTempPath paris", value: UPLOADS, before: null, ...more });
+    const made = { ids: "0:0", isFolder: true, real: UPLOADS, entries: [], freeKilobytes: 1 };
     const uploads = (server: Server, path = UPLOADS) => claimOf(server, "ProxyTempPath", 1, { args: { path } });
 
     it("is recorded with whether it was there", () => {
       const claim = uploads(untuned);
       assert.deepEqual(idsOf(claim.target), ["client_body_temp_path", `folder ${UPLOADS}`]);
       assert.equal(recordAfter(untuned, claim, [])[`folder ${UPLOADS}`]?.before, null);
-      const stood = { [UPLOADS]: { mode: "755", owner: "root", isFolder: true, freeKilobytes: 1 } };
-      assert.equal(recordAfter({ ...untuned, folders: stood }, claim, [])[`folder ${UPLOADS}`]?.before, "present");
+      const stood = { [UPLOADS]: { ...made, mode: "755", owner: "root" } };
+      assert.equal(recordAfter({ ...untuned, folders: stood }, claim, [])[`folder ${UPLOADS}`]?.before, "755 0:0");
+    });
+
+    it("has its mode and owner again when it stood there first, as far as the record knows them", () => {
+      const stood = having({ [`folder ${UPLOADS}`]: folder({ before: "751 0:0" }) });
+      const back = [{ path: UPLOADS, mode: "751", owner: "0:0" }];
+      assert.deepEqual(foldersToGiveBack(stood, { ...uploads(stood), mode: "restore" }), back);
+      assert.deepEqual(foldersToGiveBack(stood, uploads(stood, "/srv/other")), back);
+      assert.deepEqual(foldersToGiveBack(stood, uploads(stood)), []);
+      const earlier = having({ [`folder ${UPLOADS}`]: folder({ before: "present" }) });
+      assert.deepEqual(foldersToGiveBack(earlier, { ...uploads(earlier), mode: "restore" }), []);
     });
 
     it("is removed when it was made here and is no longer wanted, by another path or in the end", () => {
