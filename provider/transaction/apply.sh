@@ -225,8 +225,8 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER
   fi
 }
 
-# A folder of drop-ins goes with its last one.
-note_drop_in() { case $1 in *.service.d) journal "temporary $1" ;; esac }
+# A folder of drop-ins, NAME.TYPE.d, goes with its last one.
+note_drop_in() { case ${1##*/} in *.*.d) journal "temporary $1" ;; esac }
 
 # All that needs space is written before anything is touched.
 keep_old() { # PATH TARGET OLD COPY
