@@ -12,10 +12,13 @@ export type Places = Readonly<Record<string, { readonly file?: string; readonly 
 
 const NOT_SET = "not set";
 
-/** What stood there first, as the record remembers it, else as it stands: by place. */
-export function placesOf({ places }: Target, { record }: Base): Places {
+/** What stood there first, as the state remembers it, else the record, else as it stands: by place. */
+export function placesOf({ places }: Target, { record }: Base, olds: Properties = {}): Places {
+  const known = isBag(olds.places) ? (olds.places as Places) : {};
   return Object.fromEntries(
     places.map((place) => {
+      const remembered = known[place.id];
+      if (remembered) return [place.id, remembered];
       const entry = record.settings[place.id];
       const [file, running] = entry ? [entry.before, entry.running] : [fileValue(place), place.running];
       return [place.id, { ...(file !== null && { file }), ...(running !== undefined && { running }) }];

@@ -15,7 +15,16 @@ import type { Owner } from "../../transaction/record";
 import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
-import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
+import {
+  checkProperties,
+  defined,
+  differing,
+  formerArguments,
+  type Properties,
+  type Stored,
+  storedArguments,
+  storedIn,
+} from "./inputs";
 import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces } from "./outputs";
 import { UNKNOWN } from "./unknown";
 
@@ -71,7 +80,7 @@ export class Provider {
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
     const failures = this.rivals(definition, args, settings, storedIn(news));
     if (failures.length > 0) return { inputs, failures };
-    return this.checkOnServer(definition, args, settings, inputs, isNew);
+    return this.checkOnServer(definition, args, settings, inputs, isNew ? undefined : olds);
   }
 
   /** Two resources of one program that want the same setting would undo each other's at each run. */
@@ -92,19 +101,20 @@ export class Provider {
     args: ServerArguments,
     settings: Settings,
     inputs: Properties,
-    isNew: boolean,
+    olds: Properties | undefined,
   ): Promise<{ inputs: Properties; failures: Problem[] }> {
     const stored = storedIn(inputs);
+    const former = formerOf(definition, olds);
     try {
-      const { managed, scope } = this.reach(definition, args, stored);
-      const server = await (isNew ? managed.observe(scope) : managed.known(scope));
+      const { managed, scope } = this.reach(definition, args, stored, former);
+      const server = await (olds ? managed.known(scope) : managed.observe(scope));
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
-      const target = definition.target(settings, server, args);
-      const claim = { ...claimOf(definition, stored, "", args), target, mode: "apply" } as const;
+      const claim = applyClaim(definition, stored, "", { args, settings }, former, server);
+      const { target } = claim;
       const failures = foreseenProblems(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
-      const before = isNew ? { before: beforeOf(target, placesOf(target, server)) } : {};
+      const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       return { inputs: { ...inputs, ...before }, failures };
     } catch (error) {
       return { inputs, failures: problemsIn(error) };
@@ -194,15 +204,17 @@ export class Provider {
   ): Promise<Properties> {
     const stored = storedIn(inputs);
     const { args, settings } = storedArguments(definition, inputs);
-    const { managed, scope } = this.reach(definition, args, stored);
+    const former = formerOf(definition, olds);
+    const { managed, scope } = this.reach(definition, args, stored, former);
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
-      target = definition.target(settings, server, args);
-      return { ...claimOf(definition, stored, id, args), target, mode: "apply" };
+      const claim = applyClaim(definition, stored, id, { args, settings }, former, server);
+      target = claim.target;
+      return claim;
     };
     const { before, notes } = await managed.converge(scope, claimOn);
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
-    const { places = placesOf(target!, before) } = olds;
+    const places = placesOf(target!, before, olds);
     return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, settings });
   }
 
@@ -211,9 +223,10 @@ export class Provider {
     definition: AnyDefinition,
     args: ServerArguments,
     { stack }: Stored,
+    former?: Former,
   ): { managed: ManagedServer<typeof services>; scope: Scope } {
     const { connection } = args;
-    const scope = scopeOf(definition, args);
+    const scope = scopeOf(definition, args, former);
     const identity = `${this.dependencies.routeOf(connection)} ${scope.root}`;
     const known = this.managed.get(identity);
     if (known) {
@@ -238,9 +251,44 @@ function claimOf(definition: AnyDefinition, stored: Stored, id: string, args: Se
   return { owner, mayRestart: args.restart !== "never" };
 }
 
-function scopeOf(definition: AnyDefinition, args: ServerArguments): Scope {
+/** What a resource wanted of a server until now, and what its state says. */
+interface Former {
+  readonly args: ServerArguments;
+  readonly settings: Settings;
+  readonly properties: Properties;
+}
+
+function formerOf(definition: AnyDefinition, properties: Properties = {}): Former | undefined {
+  const former = formerArguments(definition, properties);
+  return former && { ...former, properties };
+}
+
+function applyClaim(
+  definition: AnyDefinition,
+  stored: Stored,
+  id: string,
+  { args, settings }: { args: ServerArguments; settings: Settings },
+  former: Former | undefined,
+  server: Server,
+): Claim {
+  return {
+    ...claimOf(definition, stored, id, args),
+    target: definition.target(settings, server, args),
+    mode: "apply",
+    ...(former && {
+      former: definition.target(former.settings, server, former.args),
+      before: rememberedPlaces(former.properties),
+    }),
+  };
+}
+
+/** A service is asked once: as it is reached now. */
+function scopeOf(definition: AnyDefinition, args: ServerArguments, former?: Former): Scope {
   const root = args.root === undefined || args.root === "/" ? "" : args.root;
-  return { root, probes: definition.probes(args), folders: definition.folders?.(args) ?? [] };
+  const probes = definition.probes(args);
+  const asked = new Set(probes.map(({ service }) => service));
+  const more = former ? definition.probes(former.args).filter(({ service }) => !asked.has(service)) : [];
+  return { root, probes: [...probes, ...more], folders: definition.folders?.(args) ?? [] };
 }
 
 /** @throws RefusedError for a target of which a part can't be read: it must not be taken for one that is not there. */
