@@ -25,7 +25,7 @@ import {
   storedArguments,
   storedIn,
 } from "./inputs";
-import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces } from "./outputs";
+import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
@@ -164,7 +164,7 @@ export class Provider {
       const inputs = defined({
         ...props,
         unset: undefined,
-        ...(isRecorded(target, server) && remembered(target, server)),
+        ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
         settings: observedSettings(target),
         pending: pending.length > 0 ? pending : undefined,
       });
