@@ -105,7 +105,7 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 function problemsOf(server: Base, claim: Claim): Problem[] {
-  return [...ownershipProblems(server, claim.owner, claim.target), ...(claim.target.problems ?? [])];
+  return [...ownershipProblems(server, claim), ...(claim.target.problems ?? [])];
 }
 
 const plannedBy =

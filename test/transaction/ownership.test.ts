@@ -28,8 +28,7 @@ describe("ownership", () => {
     const foreign = having({
       worker_connections: entry({ stack: "o/p/lyon", id: "other", resource: "WaptServer lyon" }),
     });
-    const { owner, target } = nginx(foreign);
-    const [problem, ...others] = ownershipProblems(foreign, owner, target);
+    const [problem, ...others] = ownershipProblems(foreign, nginx(foreign));
     assert.deepEqual(others, []);
     assert.match(
       problem!.reason,
@@ -40,9 +39,22 @@ describe("ownership", () => {
   it("goes over within a stack, as for a resource that was renamed", () => {
     const own = having({ worker_connections: entry({ id: "older", resource: "NginxTuning old" }) });
     const claim = nginx(own);
-    assert.deepEqual(ownershipProblems(own, claim.owner, claim.target), []);
+    assert.deepEqual(ownershipProblems(own, claim), []);
     const { worker_connections } = recordAfter(own, claim, []);
     assert.deepEqual(worker_connections, { ...claim.owner, value: "6250", before: "768", running: undefined });
+  });
+
+  it("is proved by more than a stack's name once the record holds a proof", () => {
+    const proved = having({ worker_connections: entry({ id: "older", proof: "p1" }) });
+    const claim = nginx(proved);
+    const [problem] = ownershipProblems(proved, claim);
+    assert.match(problem!.reason, /one of this name, but not of this state/);
+    assert.deepEqual(ownershipProblems(proved, { ...claim, proofs: new Set(["p1"]) }), []);
+    assert.deepEqual(ownershipProblems(proved, { ...claim, adopts: true }), []);
+    const own = { ...claim, owner: { ...claim.owner, id: "older" } };
+    assert.deepEqual(ownershipProblems(proved, own), []);
+    const taken = recordAfter(proved, { ...own, owner: { ...own.owner, proof: "p2" } }, []);
+    assert.equal(taken.worker_connections?.proof, "p2");
   });
 
   it("remembers what stood before the first change, whatever stands there now", () => {

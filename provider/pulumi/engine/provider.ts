@@ -36,6 +36,8 @@ export interface Dependencies {
   say(line: string): void;
   /** Whether a server is gone for good, so that deleting its resources does not need it. */
   isForgotten(host: string): boolean;
+  /** Whether what another stack left on a server is to be taken over. */
+  isAdopted(host: string): boolean;
 }
 
 interface Managed {
@@ -50,6 +52,8 @@ export class Provider {
   /** Who wants which setting of which server in this program. */
   private readonly wanted = new Map<string, string>();
   private readonly said = new Set<string>();
+  /** The proofs of ownership that the states of this process's resources hold, and the one of those that it makes. */
+  private readonly proofs = new Set<string>();
 
   constructor(private readonly dependencies: Dependencies) {}
 
@@ -69,6 +73,7 @@ export class Provider {
   }
 
   private async checkAll(definition: AnyDefinition, olds: Properties, news: Properties) {
+    this.learnProof(olds);
     const checked = checkProperties(definition, news);
     if (checked.problems) return { inputs: news, failures: [...checked.problems] };
     const { args, settings, unknown } = checked;
@@ -110,8 +115,8 @@ export class Provider {
       const server = await (olds ? managed.known(scope) : managed.observe(scope));
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
-      const claim = applyClaim(definition, stored, "", { args, settings }, former, server);
-      const { target } = claim;
+      const target = definition.target(settings, server, args);
+      const claim = { ...this.claimOf(definition, stored, "", args), ...applied(definition, target, former, server) };
       const failures = foreseenProblems(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
@@ -123,6 +128,7 @@ export class Provider {
 
   /** No server is asked: what it says is in the old properties since the refresh. */
   diff(_definition: AnyDefinition, olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+    this.learnProof(olds);
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
     return { changes: differing(olds, news).length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
   }
@@ -181,7 +187,7 @@ export class Provider {
     const { host } = args.connection;
     if (this.dependencies.isForgotten(host)) return this.say(args, "forgotten: nothing was put back on it");
     const claimOn = (server: Server): Claim => ({
-      ...claimOf(definition, stored, id, args),
+      ...this.claimOf(definition, stored, id, args),
       target: readable(definition.target(settings, server, args)),
       mode: "restore",
       before: rememberedPlaces(props),
@@ -206,16 +212,36 @@ export class Provider {
     const { args, settings } = storedArguments(definition, inputs);
     const former = formerOf(definition, olds);
     const { managed, scope } = this.reach(definition, args, stored, former);
+    const proof = this.learnProof(olds) ?? this.newProof();
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
-      const claim = applyClaim(definition, stored, id, { args, settings }, former, server);
-      target = claim.target;
-      return claim;
+      target = definition.target(settings, server, args);
+      const claim = this.claimOf(definition, stored, id, args, proof);
+      return { ...claim, ...applied(definition, target, former, server) };
     };
     const { before, notes } = await managed.converge(scope, claimOn);
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
     const places = placesOf(target!, before, olds);
-    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, settings });
+    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, proof, settings });
+  }
+
+  private claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments, proof?: string) {
+    const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id, proof };
+    const adopts = this.dependencies.isAdopted(args.connection.host);
+    return { owner, proofs: this.proofs, adopts, mayRestart: args.restart !== "never" };
+  }
+
+  private learnProof({ proof }: Properties): string | undefined {
+    if (typeof proof !== "string") return undefined;
+    this.proofs.add(proof);
+    return proof;
+  }
+
+  /** The stack's, where this process has seen it: then a resource that takes another one's place is known. */
+  private newProof(): string {
+    const [known = randomBytes(16).toString("hex")] = this.proofs;
+    this.proofs.add(known);
+    return known;
   }
 
   /** The server that a resource is about: the same for all who reach it in the same way. */
@@ -246,11 +272,6 @@ export class Provider {
   }
 }
 
-function claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments) {
-  const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
-  return { owner, mayRestart: args.restart !== "never" };
-}
-
 /** What a resource wanted of a server until now, and what its state says. */
 interface Former {
   readonly args: ServerArguments;
@@ -263,23 +284,12 @@ function formerOf(definition: AnyDefinition, properties: Properties = {}): Forme
   return former && { ...former, properties };
 }
 
-function applyClaim(
-  definition: AnyDefinition,
-  stored: Stored,
-  id: string,
-  { args, settings }: { args: ServerArguments; settings: Settings },
-  former: Former | undefined,
-  server: Server,
-): Claim {
-  return {
-    ...claimOf(definition, stored, id, args),
-    target: definition.target(settings, server, args),
-    mode: "apply",
-    ...(former && {
-      former: definition.target(former.settings, server, former.args),
-      before: rememberedPlaces(former.properties),
-    }),
-  };
+/** What becomes of what it wanted until now is in the claim too. */
+function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {
+  const mode = "apply" as const;
+  if (!former) return { target, mode };
+  const { settings, args, properties } = former;
+  return { target, mode, former: definition.target(settings, server, args), before: rememberedPlaces(properties) };
 }
 
 /** A service is asked once: as it is reached now. */

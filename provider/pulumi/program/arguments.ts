@@ -9,7 +9,7 @@ import type { WaptServerIniArguments } from "../../resources/waptserver-ini";
 import type { Connection } from "../../ssh/connection";
 
 /** A value, a list or an object of which any part may be known only later. */
-type Inputs<T> = { [N in keyof T]: pulumi.Input<Nested<T[N]>> };
+type Inputs<T> = { [N in keyof T]: pulumi.Input<Nested<Exclude<T[N], undefined>>> };
 type Nested<T> = T extends readonly (infer E)[] ? pulumi.Input<E>[] : T extends object ? Inputs<T> : T;
 
 /** How to reach a server: all fields of @pulumi/command's connection, and those of verification and sudo. */
