@@ -7,7 +7,7 @@
 #   file ID PATH SHA256 BASE64 MODE OWNER   write a candidate beside PATH; SHA256 is what was planned on, "-" for none;
 #                                   BASE64 is its new text, "-" to remove it
 #   pending STEP...                 what a crash from here on leaves to do
-#   put ID PATH, folder, remove_folder
+#   put ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
 # A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.
@@ -370,6 +370,14 @@ remove_folder() { # PATH: one that a resource made, when nothing is in it
   else
     note "$1 is not empty: left as it is"
   fi
+}
+
+return_folder() { # PATH MODE OWNER: one that stood there first, where it is still as a run left it
+  if ! ok || [ ! -d "$root$1" ]; then return 0; fi
+  folders="$folders$(stat -c '%a %u:%g' "$root$1") $root$1
+"
+  touched=1
+  if ! { try chown "$3" "$root$1" && try chmod "$2" "$root$1"; }; then fail refused "$1: $(reason)"; fi
 }
 
 lost() { unrestored="$unrestored $1."; }

@@ -2,7 +2,7 @@
 import { type Problem, RefusedError } from "../problem";
 import { FormatError } from "../text/format";
 import { type Base, pendingOn } from "./observation";
-import { type Claim, foldersToRemove, ownershipProblems, recordAfter } from "./ownership";
+import { type Claim, foldersToGiveBack, foldersToRemove, ownershipProblems, recordAfter } from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type Place, type Planned, type Target } from "./target";
@@ -25,6 +25,8 @@ export interface Plan {
   readonly checks: readonly Step[];
   readonly folders: readonly Folder[];
   readonly removedFolders: readonly string[];
+  /** Folders that have again the mode (octal) and owner (UID:GID) that they had. */
+  readonly returnedFolders: readonly { readonly path: string; readonly mode: string; readonly owner: string }[];
   /** The hash of what earlier runs had left to do, as it was planned on. */
   readonly journal: string;
   readonly notes: readonly string[];
@@ -73,6 +75,7 @@ export function planOf(server: Base, claim: Claim): Plan {
     folders:
       isApplied && claim.target.folder && !folderStands(server, claim.target.folder) ? [claim.target.folder] : [],
     removedFolders: foldersToRemove(server, claim),
+    returnedFolders: foldersToGiveBack(server, claim),
     journal: server.journal.hash,
     notes: [...notes, ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`)],
   };
@@ -97,7 +100,8 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
 
 /** Whether nothing is to be done at all. */
 export function isEmpty(plan: Plan): boolean {
-  return plan.changes.length + plan.steps.length + plan.folders.length + plan.removedFolders.length === 0;
+  const { changes, steps, folders, removedFolders, returnedFolders } = plan;
+  return [changes, steps, folders, removedFolders, returnedFolders].every((one) => one.length === 0);
 }
 
 function refuse(problems: readonly Problem[]): void {
@@ -105,7 +109,7 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 function problemsOf(server: Base, claim: Claim): Problem[] {
-  return [...ownershipProblems(server, claim.owner, claim.target), ...(claim.target.problems ?? [])];
+  return [...ownershipProblems(server, claim), ...(claim.target.problems ?? [])];
 }
 
 const plannedBy =

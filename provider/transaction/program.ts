@@ -67,6 +67,7 @@ export function transactionCalls(plan: Plan, services: Services, run: Run): stri
     ...preparations(plan, root),
     ...services.order.flatMap((slot) => callsAt(slot, plan, root)),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
+    ...plan.returnedFolders.map(({ path, mode, owner }) => call("return_folder", path, mode, owner)),
     ...lastOfRecord(plan),
     call("finish"),
   ];

@@ -11,7 +11,6 @@ import { limits } from "../../provider/services/kernel/limits";
 import { sysctl } from "../../provider/services/kernel/sysctl";
 import { nginxConf as nginx } from "../../provider/services/nginx/nginx-conf";
 import { postgresqlConf as postgresql } from "../../provider/services/postgresql/postgresql-conf";
-import { dropIn as systemd } from "../../provider/services/systemd/drop-in";
 import { ini } from "../../provider/services/wapt/ini";
 import type { Format, Tree, Wanted } from "../../provider/text/format";
 import { machine, median, table } from "./report";
@@ -79,15 +78,6 @@ const SAMPLES: readonly Sample[] = [
     filler: (i) => `# of the ${i}th user\nuser${i}\thard\tnofile\t1024\n@group${i} -  nproc   200 # both\n`,
     tail: "wapt hard nofile 1024\nwapt soft nofile 1024\n",
     wanted: { "wapt hard nofile": "20000", "wapt soft nofile": "20000" },
-  },
-  {
-    name: "systemd",
-    format: systemd,
-    file: "/etc/systemd/system/nginx.service.d/zz-pulumi-wapt.conf",
-    head: "[Service]\n",
-    filler: (i) => `# the ${i}th variable\nEnvironment="VARIABLE_${i}=a value" \\\n  OTHER_${i}=2\n`,
-    tail: "LimitNOFILE=1024\n",
-    wanted: { "Service.LimitNOFILE": "20000" },
   },
 ];
 

@@ -51,6 +51,7 @@ function translated(plan: EarlierPlan): Plan {
   return {
     ...rest,
     journal: NOTHING_LEFT,
+    returnedFolders: [],
     folders: plan.folders.map((folder) => ({ ...folder, selinuxType: "httpd_var_lib_t" })),
     changes: changes.map((change): FileChange => {
       const stage = change.path.includes(".service.d/") ? "systemd" : change.stage;

@@ -111,6 +111,7 @@ export const changing = (...changes: FileChange[]): Plan => ({
   steps: [],
   checks: [],
   folders: [],
+  returnedFolders: [],
   removedFolders: [],
   journal: NOTHING_LEFT,
   notes: [],

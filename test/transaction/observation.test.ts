@@ -49,7 +49,7 @@ describe("an observed server", () => {
         line("base", "machine-id", "abc\n") +
         line("base", "disk", "/etc", "4096", "writable") +
         line("base", "disk", "/opt", "4096", "read-only") +
-        line("base", "folder", "/srv/up", "700", "www-data", "directory", "5000") +
+        line("base", "folder", "/srv/up", "700", "www-data", "directory", "5000", "33:33", "/data/up", "", "a\nb") +
         line("base", "folder", "/srv/none", "", "", "missing", "5000"),
     );
     assert.deepEqual(found.user, { id: 1000, name: "admin" });
@@ -57,7 +57,11 @@ describe("an observed server", () => {
     assert.deepEqual(found.folders["/srv/up"], {
       mode: "700",
       owner: "www-data",
+      ids: "33:33",
       isFolder: true,
+      real: "/data/up",
+      package: undefined,
+      entries: ["a", "b"],
       freeKilobytes: 5000,
     });
     assert.equal(found.folders["/srv/none"]?.mode, undefined);

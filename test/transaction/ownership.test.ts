@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import type { Server } from "../../provider/services";
-import { foldersToRemove, idsOf, ownershipProblems, recordAfter } from "../../provider/transaction/ownership";
+import {
+  foldersToGiveBack,
+  foldersToRemove,
+  idsOf,
+  ownershipProblems,
+  recordAfter,
+} from "../../provider/transaction/ownership";
 import type { Entry } from "../../provider/transaction/record";
 import { claimOf, UPLOADS } from "../support/image";
 import { liveServer } from "../support/live-server";
@@ -28,8 +34,7 @@ describe("ownership", () => {
     const foreign = having({
       worker_connections: entry({ stack: "o/p/lyon", id: "other", resource: "WaptServer lyon" }),
     });
-    const { owner, target } = nginx(foreign);
-    const [problem, ...others] = ownershipProblems(foreign, owner, target);
+    const [problem, ...others] = ownershipProblems(foreign, nginx(foreign));
     assert.deepEqual(others, []);
     assert.match(
       problem!.reason,
@@ -40,9 +45,22 @@ describe("ownership", () => {
   it("goes over within a stack, as for a resource that was renamed", () => {
     const own = having({ worker_connections: entry({ id: "older", resource: "NginxTuning old" }) });
     const claim = nginx(own);
-    assert.deepEqual(ownershipProblems(own, claim.owner, claim.target), []);
+    assert.deepEqual(ownershipProblems(own, claim), []);
     const { worker_connections } = recordAfter(own, claim, []);
     assert.deepEqual(worker_connections, { ...claim.owner, value: "6250", before: "768", running: undefined });
+  });
+
+  it("is proved by more than a stack's name once the record holds a proof", () => {
+    const proved = having({ worker_connections: entry({ id: "older", proof: "p1" }) });
+    const claim = nginx(proved);
+    const [problem] = ownershipProblems(proved, claim);
+    assert.match(problem!.reason, /one of this name, but not of this state/);
+    assert.deepEqual(ownershipProblems(proved, { ...claim, proofs: new Set(["p1"]) }), []);
+    assert.deepEqual(ownershipProblems(proved, { ...claim, adopts: true }), []);
+    const own = { ...claim, owner: { ...claim.owner, id: "older" } };
+    assert.deepEqual(ownershipProblems(proved, own), []);
+    const taken = recordAfter(proved, { ...own, owner: { ...own.owner, proof: "p2" } }, []);
+    assert.equal(taken.worker_connections?.proof, "p2");
   });
 
   it("remembers what stood before the first change, whatever stands there now", () => {
@@ -76,14 +94,25 @@ describe("ownership", () => {
   describe("of a folder", () => {
     const folder = (more: Partial<Entry>) =>
       entry({ id: "id-ProxyTempPath", resource: "ProxyTempPath paris", value: UPLOADS, before: null, ...more });
+    const made = { ids: "0:0", isFolder: true, real: UPLOADS, entries: [], freeKilobytes: 1 };
     const uploads = (server: Server, path = UPLOADS) => claimOf(server, "ProxyTempPath", 1, { args: { path } });
 
     it("is recorded with whether it was there", () => {
       const claim = uploads(untuned);
       assert.deepEqual(idsOf(claim.target), ["client_body_temp_path", `folder ${UPLOADS}`]);
       assert.equal(recordAfter(untuned, claim, [])[`folder ${UPLOADS}`]?.before, null);
-      const stood = { [UPLOADS]: { mode: "755", owner: "root", isFolder: true, freeKilobytes: 1 } };
-      assert.equal(recordAfter({ ...untuned, folders: stood }, claim, [])[`folder ${UPLOADS}`]?.before, "present");
+      const stood = { [UPLOADS]: { ...made, mode: "755", owner: "root" } };
+      assert.equal(recordAfter({ ...untuned, folders: stood }, claim, [])[`folder ${UPLOADS}`]?.before, "755 0:0");
+    });
+
+    it("has its mode and owner again when it stood there first, as far as the record knows them", () => {
+      const stood = having({ [`folder ${UPLOADS}`]: folder({ before: "751 0:0" }) });
+      const back = [{ path: UPLOADS, mode: "751", owner: "0:0" }];
+      assert.deepEqual(foldersToGiveBack(stood, { ...uploads(stood), mode: "restore" }), back);
+      assert.deepEqual(foldersToGiveBack(stood, uploads(stood, "/srv/other")), back);
+      assert.deepEqual(foldersToGiveBack(stood, uploads(stood)), []);
+      const earlier = having({ [`folder ${UPLOADS}`]: folder({ before: "present" }) });
+      assert.deepEqual(foldersToGiveBack(earlier, { ...uploads(earlier), mode: "restore" }), []);
     });
 
     it("is removed when it was made here and is no longer wanted, by another path or in the end", () => {

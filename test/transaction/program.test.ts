@@ -46,6 +46,7 @@ const all: Plan = {
   folders: [
     { path: "/srv/up", mode: "700", owner: "www-data", selinuxType: "t", minFree: { kilobytes: 5, text: "5KiB" } },
   ],
+  returnedFolders: [],
   removedFolders: ["/srv/old"],
   journal: NOTHING_LEFT,
   notes: [],

@@ -21,7 +21,7 @@ export interface Stored {
 }
 
 /** Properties that are no arguments. */
-const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "unset", "pending"]);
+const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "proof", "unset", "pending"]);
 
 /** Checks the arguments in a property bag; those not known yet are left out. */
 export function checkProperties(
@@ -57,7 +57,7 @@ export const storedIn = ({ stack, name }: Properties): Stored => ({
 /** The names of the properties in which two bags differ; Pulumi's own and undefined ones do not count. */
 export function differing(olds: Properties, news: Properties): string[] {
   const names = new Set([...Object.keys(news), ...("pending" in olds ? ["pending"] : [])]);
-  for (const name of ["__provider", "places"]) names.delete(name);
+  for (const name of ["__provider", "places", "proof"]) names.delete(name);
   return [...names].filter((name) => !isDeepStrictEqual(plain(olds[name]), plain(news[name])));
 }
 

@@ -27,6 +27,8 @@ export interface Dependencies {
   say(line: string): void;
   /** Whether a server is gone for good, so that deleting its resources does not need it. */
   isForgotten(host: string): boolean;
+  /** Whether what another stack left on a server is to be taken over. */
+  isAdopted(host: string): boolean;
 }
 
 interface Managed {
@@ -41,6 +43,8 @@ export class Provider {
   /** Who wants which setting of which server in this program. */
   private readonly wanted = new Map<string, string>();
   private readonly said = new Set<string>();
+  /** The proofs of ownership that the states of this process's resources hold, and the one of those that it makes. */
+  private readonly proofs = new Set<string>();
 
   constructor(private readonly dependencies: Dependencies) {}
 
@@ -60,6 +64,7 @@ export class Provider {
   }
 
   private async checkAll(definition: AnyDefinition, olds: Properties, news: Properties) {
+    this.learnProof(olds);
     const checked = checkProperties(definition, news);
     if (checked.problems) return { inputs: news, failures: [...checked.problems] };
     const { args, settings, unknown } = checked;
@@ -101,7 +106,7 @@ export class Provider {
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
       const target = definition.target(settings, server, args);
-      const claim = { ...claimOf(definition, stored, "", args), target, mode: "apply" } as const;
+      const claim = { ...this.claimOf(definition, stored, "", args), target, mode: "apply" } as const;
       const failures = foreseenProblems(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
       const before = isNew ? { before: beforeOf(target, placesOf(target, server)) } : {};
@@ -113,6 +118,7 @@ export class Provider {
 
   /** No server is asked: what it says is in the old properties since the refresh. */
   diff(_definition: AnyDefinition, olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+    this.learnProof(olds);
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
     return { changes: differing(olds, news).length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
   }
@@ -171,7 +177,7 @@ export class Provider {
     const { host } = args.connection;
     if (this.dependencies.isForgotten(host)) return this.say(args, "forgotten: nothing was put back on it");
     const claimOn = (server: Server): Claim => ({
-      ...claimOf(definition, stored, id, args),
+      ...this.claimOf(definition, stored, id, args),
       target: readable(definition.target(settings, server, args)),
       mode: "restore",
       before: rememberedPlaces(props),
@@ -195,15 +201,35 @@ export class Provider {
     const stored = storedIn(inputs);
     const { args, settings } = storedArguments(definition, inputs);
     const { managed, scope } = this.reach(definition, args, stored);
+    const proof = this.learnProof(olds) ?? this.newProof();
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
       target = definition.target(settings, server, args);
-      return { ...claimOf(definition, stored, id, args), target, mode: "apply" };
+      return { ...this.claimOf(definition, stored, id, args, proof), target, mode: "apply" };
     };
     const { before, notes } = await managed.converge(scope, claimOn);
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
     const { places = placesOf(target!, before) } = olds;
-    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, settings });
+    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, proof, settings });
+  }
+
+  private claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments, proof?: string) {
+    const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id, proof };
+    const adopts = this.dependencies.isAdopted(args.connection.host);
+    return { owner, proofs: this.proofs, adopts, mayRestart: args.restart !== "never" };
+  }
+
+  private learnProof({ proof }: Properties): string | undefined {
+    if (typeof proof !== "string") return undefined;
+    this.proofs.add(proof);
+    return proof;
+  }
+
+  /** The stack's, where this process has seen it: then a resource that takes another one's place is known. */
+  private newProof(): string {
+    const [known = randomBytes(16).toString("hex")] = this.proofs;
+    this.proofs.add(known);
+    return known;
   }
 
   /** The server that a resource is about: the same for all who reach it in the same way. */
@@ -231,11 +257,6 @@ export class Provider {
     if (!this.said.has(line)) this.dependencies.say(line);
     this.said.add(line);
   }
-}
-
-function claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments) {
-  const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
-  return { owner, mayRestart: args.restart !== "never" };
 }
 
 function scopeOf(definition: AnyDefinition, args: ServerArguments): Scope {

@@ -4,7 +4,7 @@ import type { UploadsArguments } from "../../resources/proxy-temp-path";
 import type { Connection } from "../../ssh/connection";
 
 /** A value, a list or an object of which any part may be known only later. */
-export type Inputs<T> = { [N in keyof T]: pulumi.Input<Nested<T[N]>> };
+export type Inputs<T> = { [N in keyof T]: pulumi.Input<Nested<Exclude<T[N], undefined>>> };
 type Nested<T> = T extends readonly (infer E)[] ? pulumi.Input<E>[] : T extends object ? Inputs<T> : T;
 
 /** How to reach a server: all fields of @pulumi/command's connection, and those of verification and sudo. */
