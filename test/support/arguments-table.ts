@@ -122,7 +122,7 @@ function argumentsTable(sources: Sources): string {
 function defaultOf(takers: readonly Taker[]): string {
   const optional = takers.filter(({ property }) => property.isOptional);
   if (optional.length === takers.length) return takers[0]!.property.default ?? "none";
-  return optional.length === 0 ? "required" : `required, but for ${optional.map(({ by }) => by).join(", ")}`;
+  return optional.length === 0 ? "required" : `required, optional for ${optional.map(({ by }) => by).join(", ")}`;
 }
 
 function connectionTable(sources: Sources): string {
