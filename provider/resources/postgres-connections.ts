@@ -61,6 +61,7 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
         ...memory.warnings,
       ],
       followers: (planned) => smallerPool(server, cluster, planned("max_connections")),
+      guests: poolPlaces(server, server.wapt.database?.pool),
     };
   },
 };
@@ -98,5 +99,8 @@ function restart(server: Server, cluster: Cluster, value: string | undefined): S
 function smallerPool(server: Server, cluster: Cluster, wanted: string | undefined): Place[] {
   const { database } = server.wapt;
   if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
-  return [iniPlace(server.wapt, "db_max_connections", Math.max(1, Number(wanted) - 10), restartOfWapt(server))];
+  return poolPlaces(server, Math.max(1, Number(wanted) - 10));
 }
+
+const poolPlaces = (server: Server, pool: number | undefined): Place[] =>
+  pool === undefined ? [] : [iniPlace(server.wapt, "db_max_connections", pool, restartOfWapt(server))];

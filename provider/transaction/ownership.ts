@@ -19,11 +19,13 @@ export interface Claim {
   /** Take over what another owner has, with what it remembers. */
   readonly adopts?: boolean;
   readonly target: Target;
+  /** For "apply": what it wanted the last time. What it no longer wants gets back what stood there before. */
+  readonly former?: Target;
   /** "apply" wants the target's values, "restore" what stood there before. */
   readonly mode: "apply" | "restore";
   /** False leaves a restart that a change needs for later; it stays a difference. Default: true. */
   readonly mayRestart?: boolean;
-  /** For "restore" on a server that lost its record: what the state remembers, by place id. */
+  /** What the state remembers of before, by place id, for a server that lost its record. */
   readonly before?: Readonly<Record<string, Before>>;
 }
 
@@ -37,6 +39,19 @@ export function idsOf({ places, folder }: Target): string[] {
 
 /** Whether a resource has this folder on record. */
 export const ownsFolder = ({ record }: Base, path: string): boolean => record.settings[folderId(path)] !== undefined;
+
+/** Places of other resources that had to follow the owner's and were nobody's before. */
+export const guestsOf = ({ record }: Base, { owner, target }: Claim): Place[] =>
+  (target.guests ?? []).filter(({ id }) => record.settings[id]?.id === owner.id);
+
+/** Places that the owner no longer wants. */
+export function droppedPlaces(server: Base, claim: Claim): Place[] {
+  const { former } = claim;
+  if (!former) return [];
+  const kept = new Set([...idsOf(claim.target), ...guestsOf(server, claim).map(({ id }) => id)]);
+  const all = [...former.places, ...guestsOf(server, { ...claim, target: former })];
+  return all.filter(({ id }) => !kept.has(id));
+}
 
 /** A setting that another stack owns, or one of the same name that is not this one. */
 export function ownershipProblems({ record }: Base, claim: Claim): Problem[] {
@@ -73,6 +88,7 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
     const stood = mode === undefined ? null : `${mode} ${ids}`;
     record[id] = { ...claim.owner, value: folder.path, before: known[id] ? known[id].before : stood };
   }
+  for (const { id } of guestsOf(server, claim)) record[id] = known[id]!;
   for (const place of followers) {
     const { stack, resource, id, proof } = known[place.id] ?? claim.owner;
     record[place.id] = entryOf(server, { stack, resource, id, proof }, place);

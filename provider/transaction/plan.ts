@@ -2,7 +2,15 @@
 import { type Problem, RefusedError } from "../problem";
 import { FormatError } from "../text/format";
 import { type Base, pendingOn } from "./observation";
-import { type Claim, foldersToGiveBack, foldersToRemove, ownershipProblems, recordAfter } from "./ownership";
+import {
+  type Claim,
+  droppedPlaces,
+  foldersToGiveBack,
+  foldersToRemove,
+  guestsOf,
+  ownershipProblems,
+  recordAfter,
+} from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type Place, type Planned, type Target } from "./target";
@@ -49,7 +57,7 @@ export function planOf(server: Base, claim: Claim): Plan {
   const isApplied = claim.mode === "apply";
   if (isApplied) refuse(problemsOf(server, claim));
   const notes: string[] = [];
-  const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, notes));
+  const own = changesOf(server, claim, notes);
   const planned = plannedBy(own);
   if (isApplied && claim.mayRestart !== false) refuse(claim.target.conflicts?.(planned) ?? []);
   const followers = (claim.target.followers?.(planned) ?? [])
@@ -86,7 +94,7 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
   const problems = problemsOf(server, claim);
   if (problems.length > 0) return problems;
   try {
-    const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, []));
+    const own = changesOf(server, claim, []);
     edits(own);
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
@@ -117,8 +125,19 @@ const plannedBy =
   (id) =>
     changes.find((change) => change.place.id === id)?.running;
 
-function changeOf(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
-  if (claim.mode === "apply") return [{ place, file: place.value, running: place.value }];
+/** What becomes of each of the owner's places: of those that it wants, and of those that it wanted until now. */
+function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
+  const { places } = claim.target;
+  const back = (all: readonly Place[]) => all.flatMap((place) => restored(server, claim, place, notes));
+  if (claim.mode === "restore") return back([...places, ...guestsOf(server, claim)]);
+  const { isUnreadable, problems = [] } = claim.former ?? {};
+  for (const { reason } of isUnreadable ? problems : [])
+    notes.push(`what is no longer wanted and can't be read is left as it is: ${reason}`);
+  const wanted = places.map((place) => ({ place, file: place.value, running: place.value }));
+  return [...wanted, ...back(droppedPlaces(server, claim))];
+}
+
+function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
   const entry = server.record.settings[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];

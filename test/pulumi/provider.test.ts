@@ -243,6 +243,65 @@ describe("resources of one server", () => {
     );
   });
 
+  it("get back what stood there before where a server no longer wants a part, and it may come again", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const engine = new Engine(provider(), "WaptServer", "paris");
+    const without = { ...args, omit: ["KernelLimits", "PostgresConnections", "WaptServerIni"] };
+    await engine.up(without);
+    const few = snapshot(root);
+    for (let round = 0; round < 2; round++) {
+      await engine.up(argsOf("WaptServer", args));
+      await engine.refresh();
+      assert.deepEqual(Object.keys(engine.inputs.before as object).length, 10);
+      assert.equal((engine.inputs.before as Properties).client_body_temp_path, "not set");
+      assert.equal((await engine.preview(argsOf("WaptServer", args))).unchanged, true);
+      await engine.up(without);
+      assert.deepEqual(snapshot(root), few, `round ${round}`);
+      await engine.refresh();
+      assert.equal((await engine.preview(without)).unchanged, true);
+    }
+    await engine.up(argsOf("WaptServer", args));
+    await engine.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
+  it("take the limits back from a user who is no longer nginx's", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const engine = new Engine(provider(), "KernelLimits");
+    await engine.up(args);
+    const limits = () => readFileSync(join(root, "etc/security/limits.conf"), "latin1");
+    assert.match(limits(), /^www-data +hard +nofile +500000$/m);
+    await engine.up({ ...args, nginxUser: "nginx" });
+    assert.match(limits(), /^nginx +hard +nofile +500000$/m);
+    assert.doesNotMatch(limits(), /www-data/);
+    await engine.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
+  it("put back a pool that had to follow PostgreSQL, and not while PostgreSQL is still lower", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const ini = () => readFileSync(join(root, "opt/wapt/conf/waptserver.ini"), "latin1");
+    const alone = new Engine(provider(), "PostgresConnections");
+    await alone.up({ ...args, maxConnections: 60 });
+    assert.match(ini(), /^db_max_connections = 50$/m);
+    await alone.up({ ...args, maxConnections: 70 });
+    assert.match(ini(), /^db_max_connections = 50$/m);
+    await alone.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+
+    const whole = new Engine(provider(), "WaptServer", "paris");
+    await whole.up({ ...args, maxConnections: 60 });
+    await whole.up({ ...args, maxConnections: 60, omit: ["WaptServerIni"] });
+    assert.match(ini(), /^db_max_connections = 50$/m, "the pool before would be above PostgreSQL");
+    assert.doesNotMatch(ini(), /max_clients/);
+    await whole.up({ ...args, maxConnections: 60 });
+    await whole.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
   it("are refused where two of one program want the same setting", async (context) => {
     const { provider, args } = setUp(context);
     const shared = provider();

@@ -38,15 +38,31 @@ export function storedArguments(
   definition: AnyDefinition,
   properties: Properties,
 ): { args: ServerArguments; settings: Settings } {
-  const names = new Set(argumentNames(definition));
-  // A later version may have fewer arguments: what it does not know it does not need.
-  const known = Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name)));
-  const checked = checkProperties(definition, known);
+  const checked = checkStored(definition, properties);
   if (checked.problems) {
     throw new Error(checked.problems.map((problem) => `${problem.property}: ${problem.reason}`).join("\n"));
   }
   if (!checked.settings) throw new Error("the stored arguments have a value that is not known");
   return { args: checked.args, settings: checked.settings };
+}
+
+/** The arguments that a resource had when it was stored; undefined for a new one, and where they are none of this version's. */
+export function formerArguments(
+  definition: AnyDefinition,
+  properties: Properties,
+): { args: ServerArguments; settings: Settings } | undefined {
+  if (properties.settings === undefined) return undefined;
+  const checked = checkStored(definition, properties);
+  return checked.problems || !checked.settings ? undefined : { args: checked.args, settings: checked.settings };
+}
+
+function checkStored(definition: AnyDefinition, properties: Properties): Checked<ServerArguments, Settings> {
+  const names = new Set(argumentNames(definition));
+  // A later version may have fewer arguments: what it does not know it does not need.
+  return checkProperties(
+    definition,
+    Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name))),
+  );
 }
 
 export const storedIn = ({ stack, name }: Properties): Stored => ({

@@ -15,8 +15,17 @@ import type { Owner } from "../../transaction/record";
 import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
-import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
-import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces } from "./outputs";
+import {
+  checkProperties,
+  defined,
+  differing,
+  formerArguments,
+  type Properties,
+  type Stored,
+  storedArguments,
+  storedIn,
+} from "./inputs";
+import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
@@ -76,7 +85,7 @@ export class Provider {
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
     const failures = this.rivals(definition, args, settings, storedIn(news));
     if (failures.length > 0) return { inputs, failures };
-    return this.checkOnServer(definition, args, settings, inputs, isNew);
+    return this.checkOnServer(definition, args, settings, inputs, isNew ? undefined : olds);
   }
 
   /** Two resources of one program that want the same setting would undo each other's at each run. */
@@ -97,19 +106,20 @@ export class Provider {
     args: ServerArguments,
     settings: Settings,
     inputs: Properties,
-    isNew: boolean,
+    olds: Properties | undefined,
   ): Promise<{ inputs: Properties; failures: Problem[] }> {
     const stored = storedIn(inputs);
+    const former = formerOf(definition, olds);
     try {
-      const { managed, scope } = this.reach(definition, args, stored);
-      const server = await (isNew ? managed.observe(scope) : managed.known(scope));
+      const { managed, scope } = this.reach(definition, args, stored, former);
+      const server = await (olds ? managed.known(scope) : managed.observe(scope));
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
       const target = definition.target(settings, server, args);
-      const claim = { ...this.claimOf(definition, stored, "", args), target, mode: "apply" } as const;
+      const claim = { ...this.claimOf(definition, stored, "", args), ...applied(definition, target, former, server) };
       const failures = foreseenProblems(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
-      const before = isNew ? { before: beforeOf(target, placesOf(target, server)) } : {};
+      const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       return { inputs: { ...inputs, ...before }, failures };
     } catch (error) {
       return { inputs, failures: problemsIn(error) };
@@ -160,7 +170,7 @@ export class Provider {
       const inputs = defined({
         ...props,
         unset: undefined,
-        ...(isRecorded(target, server) && remembered(target, server)),
+        ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
         settings: observedSettings(target),
         pending: pending.length > 0 ? pending : undefined,
       });
@@ -200,16 +210,18 @@ export class Provider {
   ): Promise<Properties> {
     const stored = storedIn(inputs);
     const { args, settings } = storedArguments(definition, inputs);
-    const { managed, scope } = this.reach(definition, args, stored);
+    const former = formerOf(definition, olds);
+    const { managed, scope } = this.reach(definition, args, stored, former);
     const proof = this.learnProof(olds) ?? this.newProof();
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
       target = definition.target(settings, server, args);
-      return { ...this.claimOf(definition, stored, id, args, proof), target, mode: "apply" };
+      const claim = this.claimOf(definition, stored, id, args, proof);
+      return { ...claim, ...applied(definition, target, former, server) };
     };
     const { before, notes } = await managed.converge(scope, claimOn);
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
-    const { places = placesOf(target!, before) } = olds;
+    const places = placesOf(target!, before, olds);
     return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, proof, settings });
   }
 
@@ -237,9 +249,10 @@ export class Provider {
     definition: AnyDefinition,
     args: ServerArguments,
     { stack }: Stored,
+    former?: Former,
   ): { managed: ManagedServer<typeof services>; scope: Scope } {
     const { connection } = args;
-    const scope = scopeOf(definition, args);
+    const scope = scopeOf(definition, args, former);
     const identity = `${this.dependencies.routeOf(connection)} ${scope.root}`;
     const known = this.managed.get(identity);
     if (known) {
@@ -259,9 +272,33 @@ export class Provider {
   }
 }
 
-function scopeOf(definition: AnyDefinition, args: ServerArguments): Scope {
+/** What a resource wanted of a server until now, and what its state says. */
+interface Former {
+  readonly args: ServerArguments;
+  readonly settings: Settings;
+  readonly properties: Properties;
+}
+
+function formerOf(definition: AnyDefinition, properties: Properties = {}): Former | undefined {
+  const former = formerArguments(definition, properties);
+  return former && { ...former, properties };
+}
+
+/** What becomes of what it wanted until now is in the claim too. */
+function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {
+  const mode = "apply" as const;
+  if (!former) return { target, mode };
+  const { settings, args, properties } = former;
+  return { target, mode, former: definition.target(settings, server, args), before: rememberedPlaces(properties) };
+}
+
+/** A service is asked once: as it is reached now. */
+function scopeOf(definition: AnyDefinition, args: ServerArguments, former?: Former): Scope {
   const root = args.root === undefined || args.root === "/" ? "" : args.root;
-  return { root, probes: definition.probes(args), folders: definition.folders?.(args) ?? [] };
+  const probes = definition.probes(args);
+  const asked = new Set(probes.map(({ service }) => service));
+  const more = former ? definition.probes(former.args).filter(({ service }) => !asked.has(service)) : [];
+  return { root, probes: [...probes, ...more], folders: definition.folders?.(args) ?? [] };
 }
 
 /** @throws RefusedError for a target of which a part can't be read: it must not be taken for one that is not there. */
