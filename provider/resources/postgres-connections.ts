@@ -25,7 +25,7 @@ import { restartOfWapt, unitsProbe } from "./units";
 
 /** PostgreSQL's connections. */
 export interface PostgresConnectionsArguments extends SizedArguments {
-  /** `max_connections`. Default: clients ÷ 4, at least 100. */
+  /** `max_connections`, in connections of all roles. It bounds the pool. Default: clients ÷ 4, at least 100. */
   maxConnections?: number;
 }
 

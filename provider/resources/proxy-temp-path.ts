@@ -15,7 +15,8 @@ import { type Definition, path, type ServerArguments } from "./definition";
 /** Where uploads lie until they are whole. */
 export interface UploadsArguments {
   /**
-   * The folder; it is made with mode 0700 for nginx's user, the folder above it must exist. nginx's directive for it is
+   * The folder: a new one, an empty one, or the one that nginx uses already. It gets mode 0700 and nginx's user; the
+   * folder above it must exist. nginx's directive for it is
    * `client_body_temp_path`: WAPT's guide names /var/lib/nginx/proxy, but that is `proxy_temp_path` and holds answers
    * of the proxied server, not uploads.
    */
