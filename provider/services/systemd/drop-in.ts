@@ -6,8 +6,9 @@
  * for LimitNOFILE, of which systemd ignores every value that {@link limitNofile} does not know, the empty one too.
  */
 import { posix } from "node:path";
+import { Draft } from "../../text/draft";
 import {
-  changedRoot,
+  changed,
   type Format,
   FormatError,
   type Found,
@@ -42,12 +43,13 @@ export const dropIn: Format = {
    * for a value that goes on over several lines; for a key or a value that no drop-in can hold.
    */
   edit(tree, wanted: Wanted) {
-    let current = tree;
+    let draft = Draft.of(rootText(tree));
     for (const [key, value] of Object.entries(wanted)) {
       const at = keyOf(tree, key);
-      current = withRoot(current, value === null ? without(current, at) : withValue(current, at, value));
+      const current = withRoot(tree, draft.text);
+      draft = draft.with(value === null ? without(current, at) : withValue(current, at, value));
     }
-    return changedRoot(tree, current);
+    return changed([[tree.root, draft]]);
   },
 };
 
@@ -136,30 +138,30 @@ function isSame({ section, name }: Key, one: string, other: string): boolean {
   return mine?.soft === theirs?.soft && mine?.hard === theirs?.hard;
 }
 
-/** The root file's text with the key set to the value. */
-function withValue(tree: Tree, key: Key, value: string): string {
+/** Sets the key to the value in the root file. */
+function withValue(tree: Tree, key: Key, value: string): Splice[] {
   const last = settings(tree, key).at(-1);
-  if (last && last.value !== "" && isSame(key, last.value, value)) return rootText(tree);
+  if (last && last.value !== "" && isSame(key, last.value, value)) return [];
   if (last && last.file !== tree.root) {
     const sets = last.value === "" ? `empties ${key.name}` : `sets ${key.name} to ${last.value}`;
     throw new FormatError(last.file, last.line, `${sets} after ${tree.root}; remove this line or set ${value} here`);
   }
-  const text = last && last.value !== "" ? replaced(tree, key, last, value) : inserted(tree, key, value);
-  const now = deciding(withRoot(tree, text), key);
+  const splice = last && last.value !== "" ? replaced(tree, key, last, value) : inserted(tree, key, value);
+  const now = deciding(withRoot(tree, spliced(rootText(tree), [splice])), key);
   if (now?.value !== value) {
     throw new FormatError(tree.root, 1, `${key.name} can't be "${value}"; give one value as systemd takes it`);
   }
-  return text;
+  return [splice];
 }
 
-function replaced(tree: Tree, key: Key, { place, line }: Assignment, value: string): string {
+function replaced(tree: Tree, key: Key, { place, line }: Assignment, value: string): Splice {
   if (!place) {
     throw new FormatError(tree.root, line, `the value of ${key.name} goes on over several lines; write it on one`);
   }
-  return spliced(rootText(tree), [{ ...place, text: value }]);
+  return { ...place, text: value };
 }
 
-function inserted(tree: Tree, { section, name }: Key, value: string): string {
+function inserted(tree: Tree, { section, name }: Key, value: string): Splice {
   const text = rootText(tree);
   const { tail, stop } = readUnitFile(tree.root, text, { section, name });
   if (stop !== undefined) {
@@ -167,11 +169,11 @@ function inserted(tree: Tree, { section, name }: Key, value: string): string {
   }
   refuseOddLineEnds(tree, name);
   const line = `${name}=${value}`;
-  if (tail !== undefined) return spliced(text, [insertion(text, lineEnd(text, tail), line)]);
+  if (tail !== undefined) return insertion(text, lineEnd(text, tail), line);
   const feed = text.slice(0, lineEnd(text, 0)).endsWith("\r\n") ? "\r\n" : "\n";
   // The empty line also ends a statement that still waits for its continuation.
   const lines = text === "" ? [`[${section}]`, line] : ["", `[${section}]`, line];
-  return spliced(text, [insertion(text, text.length, lines.join(feed))]);
+  return insertion(text, text.length, lines.join(feed));
 }
 
 /** Lines are put in and taken out only where LF and CRLF end them, as every editor has it. */
@@ -183,10 +185,10 @@ function refuseOddLineEnds(tree: Tree, name: string): void {
   throw new FormatError(tree.root, line, `a NUL or a lone CR, a line's end to systemd; remove it to edit ${name} here`);
 }
 
-/** The root file's text without the key. */
-function without(tree: Tree, key: Key): string {
+/** Takes the key out of the root file. */
+function without(tree: Tree, key: Key): Splice[] {
   const last = settings(tree, key).at(-1);
-  if (!last || last.value === "") return rootText(tree);
+  if (!last || last.value === "") return [];
   if (last.file !== tree.root) {
     throw new FormatError(last.file, last.line, `sets ${key.name}, which no drop-in shall set; remove this line`);
   }
@@ -194,14 +196,8 @@ function without(tree: Tree, key: Key): string {
   const own = settings(tree, key).filter(({ file }) => file === tree.root);
   const standing = own.slice(own.findLastIndex(({ value }) => value === "") + 1);
   const text = rootText(tree);
-  return spliced(
-    text,
-    withSection(text, key, standing) ??
-      removals(
-        text,
-        standing.flatMap(({ lineStarts }) => lineStarts),
-      ),
-  );
+  const starts = standing.flatMap(({ lineStarts }) => lineStarts);
+  return withSection(text, key, standing) ?? removals(text, starts);
 }
 
 /** Takes out a last section that holds nothing else, with the empty line that an insertion put before it. */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { sysctl } from "../../../provider/services/kernel/sysctl";
 import type { Found, Tree, Wanted } from "../../../provider/text/format";
-import { assertEdits, assertRestores, milliseconds, orRefused } from "../../support/lossless";
+import { assertEdits, assertRestores, edit, milliseconds, orRefused } from "../../support/lossless";
 import { oneChange } from "../../support/one-change";
 import { anyTree, KEYS, treeOf, value } from "../../support/sysctl-arbitrary";
 
@@ -40,7 +40,7 @@ test("an edit sets the value, repeats to nothing, restores to the very bytes, an
   fc.assert(
     fc.property(anyTree, wanted, (tree, values) => {
       const read = orRefused(() => sysctl.read(tree, Object.keys(values)));
-      if (!read || !orRefused(() => sysctl.edit(tree, values))) return;
+      if (!read || !orRefused(() => edit(sysctl, tree, values))) return;
       edits++;
       const after = assertEdits(sysctl, tree, values);
       assert.deepEqual(othersLines(after), othersLines(tree));
@@ -56,7 +56,7 @@ test("an edit sets the value, repeats to nothing, restores to the very bytes, an
 test("null leaves no assignment", () => {
   fc.assert(
     fc.property(anyTree, (tree) => {
-      const result = orRefused(() => sysctl.edit(tree, { [KEYS[0]]: null }));
+      const result = orRefused(() => edit(sysctl, tree, { [KEYS[0]]: null }));
       if (!result) return;
       const after = { ...tree, files: new Map([...tree.files, ...result]) };
       assert.deepEqual(sysctl.read(after, [KEYS[0]]), {});

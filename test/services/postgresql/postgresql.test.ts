@@ -8,7 +8,7 @@ import {
 } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, assertRestores, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import {
   KEY,
   plainFile,
@@ -73,7 +73,7 @@ describe("postgresql.conf: properties", () => {
     let edits = 0;
     fc.assert(
       fc.property(wholeTree, wantedValue, (tree, value) => {
-        if (orRefused(() => postgresql.edit(tree, { [KEY]: value, port: null })) === undefined) return;
+        if (orRefused(() => edit(postgresql, tree, { [KEY]: value, port: null })) === undefined) return;
         edits++;
         assertEdits(postgresql, tree, { [KEY]: value });
         const removed = assertEdits(postgresql, tree, { [KEY]: null, port: null });
@@ -131,7 +131,7 @@ describe("postgresql.conf: single rules", () => {
       ["port", "a\0b"],
       ["port", "\u20ac"],
     ]) {
-      assert.throws(() => postgresql.edit(treeOf(""), { [key!]: value! }), FormatError, JSON.stringify([key, value]));
+      assert.throws(() => edit(postgresql, treeOf(""), { [key!]: value! }), FormatError, JSON.stringify([key, value]));
     }
   });
 
@@ -182,7 +182,7 @@ describe("postgresql.conf: single rules", () => {
     const tree: Tree = { root: ROOT, files: new Map() };
     const message = `${ROOT}:1: this file does not exist, and PostgreSQL does not start without it`;
     assert.throws(() => postgresql.read(tree, [KEY]), { name: "FormatError", message });
-    assert.throws(() => postgresql.edit(tree, { [KEY]: "1" }), { name: "FormatError", message });
+    assert.throws(() => edit(postgresql, tree, { [KEY]: "1" }), { name: "FormatError", message });
   });
 
   test("null is refused where postgresql.auto.conf sets the value", () => {
@@ -195,7 +195,7 @@ describe("postgresql.conf: single rules", () => {
       after: ["/d/postgresql.auto.conf"],
     };
     assert.throws(
-      () => postgresql.edit(tree, { [KEY]: null }),
+      () => edit(postgresql, tree, { [KEY]: null }),
       /^FormatError: \/d\/postgresql\.auto\.conf:1: .*ALTER SYSTEM RESET max_connections$/,
     );
   });
@@ -226,7 +226,7 @@ describe("postgresql.conf: single rules", () => {
   test("long runs of one byte neither overflow nor slow down", () => {
     for (const byte of [" ", "'", "\\", "9", "a", ".", "#", "=", "\r", "\xff"]) {
       for (const prefix of ["", "max_connections = ", "max_connections = '"]) {
-        orRefused(() => postgresql.edit(treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
+        orRefused(() => edit(postgresql, treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
       }
     }
   });

@@ -13,7 +13,7 @@ import {
   dropIn as systemd,
 } from "../../../provider/services/systemd/drop-in";
 import { FormatError, type Tree } from "../../../provider/text/format";
-import { edited, orRefused, values } from "../../support/lossless";
+import { edit, edited, orRefused, values } from "../../support/lossless";
 import { anyTree, KEY, treeOf, value } from "../../support/systemd-arbitrary";
 
 const FILES = 2000;
@@ -124,7 +124,7 @@ describe(`systemd drop-ins against systemd (SEED=${seed})`, { skip: isSkipped &&
     const read = load(readable.map(([tree]) => tree));
     for (const [at, [tree]] of readable.entries())
       assert.deepEqual(read[at], expected(tree), JSON.stringify([...tree.files]));
-    const edits = readable.filter(([tree, wanted]) => orRefused(() => systemd.edit(tree, { [KEY]: wanted })));
+    const edits = readable.filter(([tree, wanted]) => orRefused(() => edit(systemd, tree, { [KEY]: wanted })));
     const after = load(edits.map(([tree, wanted]) => edited(systemd, tree, { [KEY]: wanted })));
     for (const [at, [tree, wanted]] of edits.entries()) {
       assert.deepEqual(after[at], limitNofile(wanted), `${wanted} in ${JSON.stringify([...tree.files])}`);

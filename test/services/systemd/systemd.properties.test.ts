@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { limitNofile, dropIn as systemd } from "../../../provider/services/systemd/drop-in";
 import type { Tree, Wanted } from "../../../provider/text/format";
-import { edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import { oneChange } from "../../support/one-change";
 import { anyTree, KEY, treeOf, value } from "../../support/systemd-arbitrary";
 
@@ -14,12 +14,12 @@ test("an edit sets the value, repeats to nothing, restores to the very bytes, an
   let edits = 0;
   fc.assert(
     fc.property(anyTree, value, (tree, wanted) => {
-      const result = orRefused(() => systemd.edit(tree, { [KEY]: wanted }));
+      const result = orRefused(() => edit(systemd, tree, { [KEY]: wanted }));
       if (!result) return;
       edits++;
       const after = edited(systemd, tree, { [KEY]: wanted });
       assert.deepEqual(limitNofile(values(systemd, after, [KEY])[KEY]!), limitNofile(wanted));
-      assert.deepEqual(systemd.edit(after, { [KEY]: wanted }), new Map());
+      assert.deepEqual(edit(systemd, after, { [KEY]: wanted }), new Map());
       const before = values(systemd, tree, [KEY])[KEY] ?? null;
       assert.deepEqual(edited(systemd, after, { [KEY]: before }).files, tree.files);
       const { removed, added } = oneChange(rootText(tree), rootText(after));
@@ -42,7 +42,7 @@ function linesWithout(lines: readonly string[], kept: readonly string[]): string
 test("null leaves no assignment that counts, and every other line", () => {
   fc.assert(
     fc.property(anyTree, (tree) => {
-      if (!orRefused(() => systemd.edit(tree, { [KEY]: null }))) return;
+      if (!orRefused(() => edit(systemd, tree, { [KEY]: null }))) return;
       const after = edited(systemd, tree, { [KEY]: null });
       assert.deepEqual(systemd.read(after, [KEY]), {});
       const kept = rootText(after) === "" ? [] : rootText(after).split("\n");

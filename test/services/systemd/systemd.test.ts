@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { dropInOrder, limitNofile, dropIn as systemd } from "../../../provider/services/systemd/drop-in";
 import { FormatError } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
+import { edit } from "../../support/lossless";
 
 const FOLDER = "/etc/systemd/system/nginx.service.d";
 const ROOT = `${FOLDER}/wapt.conf`;
@@ -13,22 +14,22 @@ testCorpus(systemd, join(__dirname, "corpus"), ROOT);
 
 test("a drop-in that does not exist is created, and has no bytes left when its setting is removed", () => {
   const tree = { root: ROOT, files: new Map<string, string>() };
-  const created = systemd.edit(tree, { [KEY]: "32768" });
+  const created = edit(systemd, tree, { [KEY]: "32768" });
   assert.deepEqual(created, new Map([[ROOT, "[Service]\nLimitNOFILE=32768\n"]]));
-  assert.deepEqual(systemd.edit({ root: ROOT, files: created }, { [KEY]: null }), new Map([[ROOT, ""]]));
-  assert.deepEqual(systemd.edit(tree, { [KEY]: null }), new Map());
+  assert.deepEqual(edit(systemd, { root: ROOT, files: created }, { [KEY]: null }), new Map([[ROOT, ""]]));
+  assert.deepEqual(edit(systemd, tree, { [KEY]: null }), new Map());
 });
 
 test("what no drop-in can say is refused", () => {
   const tree = { root: ROOT, files: new Map([[ROOT, "[Service]\nLimitNOFILE=5\nUser=x\n"]]) };
   for (const value of ["", "32K", "9:5", "5\n", " 6", "many"]) {
-    assert.throws(() => systemd.edit(tree, { [KEY]: value }), FormatError, JSON.stringify(value));
+    assert.throws(() => edit(systemd, tree, { [KEY]: value }), FormatError, JSON.stringify(value));
   }
   for (const value of ["", "a\nb", " a", "a\\", "a\0b", "\xe9"]) {
-    assert.throws(() => systemd.edit(tree, { "Service.User": value }), FormatError, JSON.stringify(value));
+    assert.throws(() => edit(systemd, tree, { "Service.User": value }), FormatError, JSON.stringify(value));
   }
   for (const key of ["LimitNOFILE", "Service.", ".LimitNOFILE", "Service.A.B", "Service].A", "Service.A=5\nB"]) {
-    assert.throws(() => systemd.edit(tree, { [key]: "5" }), FormatError, key);
+    assert.throws(() => edit(systemd, tree, { [key]: "5" }), FormatError, key);
     assert.throws(() => systemd.read(tree, [key]), FormatError, key);
   }
 });
@@ -39,7 +40,7 @@ test("a statement of more than 1 MiB ends the file for systemd", () => {
     files: new Map([[ROOT, `[Service]\nEnvironment=${"x\\\n".repeat(600_000)}\nLimitNOFILE=5\n`]]),
   };
   assert.deepEqual(systemd.read(long, [KEY]), {});
-  assert.throws(() => systemd.edit(long, { [KEY]: "5" }), FormatError);
+  assert.throws(() => edit(systemd, long, { [KEY]: "5" }), FormatError);
 });
 
 describe("dropInOrder", () => {
