@@ -1,11 +1,11 @@
 # A transaction on a server: all files and services take the new values, or all have the old ones again.
-# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with the programs of the services that it acts on behind
-# it, and then one brace group, so that a connection cut half-way runs nothing, of these calls in this order:
+# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with splice.sh and the programs of the services that it
+# acts on behind it, and then one brace group, so that a connection cut half-way runs nothing, of these calls in this order:
 #   begin ROOT WAIT HOLDER JOURNAL SERVICE...   lock the server; ROOT is "" for the server itself; JOURNAL is the hash of
 #                                   what, as was planned on, earlier runs had left to do
 #   space PATH KILOBYTES WANTED
-#   file ID PATH SHA256 BASE64 MODE OWNER   write a candidate beside PATH; SHA256 is what was planned on, "-" for none;
-#                                   BASE64 is its new text, "-" to remove it
+#   file ID PATH SHA256 MODE OWNER SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for none;
+#                                   a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
 #   pending STEP...                 what a crash from here on leaves to do
 #   put ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
@@ -195,7 +195,7 @@ $made"
   fi
 }
 
-file() { # ID PATH SHA256 BASE64 MODE OWNER
+file() { # ID PATH SHA256 MODE OWNER SPLICE...
   ok || return 0
   make_parents "$root${2%/*}"
   ok || return 0
@@ -214,13 +214,15 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER
   files="$files $1"
   copy=$backups${2%/*}/.pulumi-wapt.${2##*/}
   journal "temporary $stem.old" "temporary $stem.new" "temporary $copy"
-  if [ "$4" = - ]; then note_drop_in "${target%/*}"; fi
+  if [ "$6" = - ]; then note_drop_in "${target%/*}"; fi
   if ok && [ -e "$target" ] && ! try keep_old "$2" "$target" "$stem.old" "$copy"; then
     fail refused "$2: its old version can't be kept: $(reason)"
-  elif ok && [ "$4" != - ]; then
+  elif ok && [ "$6" != - ]; then
     eval "candidate_$1=\$stem.new"
-    if ! try write_candidate "$target" "$stem.new" "$4" "$5" "$6"; then
-      fail refused "$2: no new version can be written beside it: $(reason)"
+    path=$2 mode=$4 owner=$5
+    shift 5
+    if ! try write_candidate "$target" "$stem.new" "$mode" "$owner" "$@"; then
+      fail refused "$path: no new version can be written beside it: $(reason)"
     fi
   fi
 }
@@ -249,15 +251,17 @@ back_up() { # BACKUP TARGET COPY: the last five versions, none twice in a row
   done
 }
 
-write_candidate() { # TARGET CANDIDATE BASE64 MODE OWNER
-  rm -f "$2"
-  if [ -e "$1" ]; then
+write_candidate() { # TARGET CANDIDATE MODE OWNER SPLICE...
+  target=$1 new=$2 mode=$3 owner=$4
+  shift 4
+  rm -f "$new"
+  if [ -e "$target" ]; then
     # Owner, mode, ACL, extended attributes and SELinux context come with the copy and stay with its new text.
-    cp -a "$1" "$2" && printf '%s' "$3" | base64 -d >"$2"
+    cp -a "$target" "$new" && write_new_text "$new" "$target" "$@"
   else
-    printf '%s' "$3" | base64 -d >"$2" && chmod "$4" "$2" &&
-      if [ -z "$root" ] || [ "$(id -u)" = 0 ]; then chown "$5" "$2"; fi
-  fi && sync "$2" && printf '%s' "$3" | base64 -d | cmp -s - "$2"
+    write_new_text "$new" /dev/null "$@" && chmod "$mode" "$new" &&
+      if [ -z "$root" ] || [ "$(id -u)" = 0 ]; then chown "$owner" "$new"; fi && sync "$new"
+  fi
 }
 
 # shellcheck disable=SC2154 # set by eval
