@@ -9,8 +9,8 @@ import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { limits } from "../../provider/services/kernel/limits";
 import { sysctl } from "../../provider/services/kernel/sysctl";
-import { nginxConf as nginx } from "../../provider/services/nginx/nginx-conf";
-import { postgresqlConf as postgresql } from "../../provider/services/postgresql/postgresql-conf";
+import { nginxConf } from "../../provider/services/nginx/nginx-conf";
+import { postgresqlConf } from "../../provider/services/postgresql/postgresql-conf";
 import { ini } from "../../provider/services/wapt/ini";
 import type { Format, Tree, Wanted } from "../../provider/text/format";
 import { machine, median, table } from "./report";
@@ -33,7 +33,7 @@ const RUNS = 7;
 const SAMPLES: readonly Sample[] = [
   {
     name: "nginx",
-    format: nginx,
+    format: nginxConf,
     file: "/etc/nginx/nginx.conf",
     head: "user www-data;\nhttp {\n",
     filler: (i) =>
@@ -48,7 +48,7 @@ const SAMPLES: readonly Sample[] = [
   },
   {
     name: "postgresql",
-    format: postgresql,
+    format: postgresqlConf,
     file: "/etc/postgresql/15/main/postgresql.conf",
     filler: (i) => `#work_mem = 4MB\t\t\t\t# min 64kB; the ${i}th line\napp.setting_${i} = 'it''s ${i}'\n`,
     tail: "max_connections = 100\t\t\t# (change requires restart)\n",

@@ -121,6 +121,8 @@ describe("a resource's life", () => {
     });
     await later.refresh();
     assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768 });
+    const names = new Set([...Object.keys(later.inputs), ...Object.keys((await later.preview(args)).inputs)]);
+    assert.deepEqual(names, new Set(Object.keys(later.inputs)), "the settings are all that a preview shows");
     assert.equal((await later.preview(args)).unchanged, false);
     await later.up(args);
     assert.equal(readFileSync(file, "latin1"), tuned);

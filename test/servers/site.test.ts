@@ -122,6 +122,7 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     );
     const { output } = succeeded(await stack.pulumi("preview", "--diff"));
     assert.match(output, /~ worker_connections: 512 => 6250/);
+    assert.doesNotMatch(output, /^ *[-+] (places|proof|before)/m, "nothing else is shown as a change");
     assert.match((await up()).output, /1 updated\s+1 unchanged/);
     assert.deepEqual(await inForce(server), at2500);
     const { postgresql, waptserver, wapttasks } = await lifetimes(server);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type Run, Stack } from "../../examples/demo/stack";
+import type { Entry } from "../../provider/transaction/record";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { CONFIGURATION_KEY, connectionTo, makeProject, RECORD, Recording } from "../recorded/recorded";
 import { files, inForce, lifetimes, say } from "../support/asking";
@@ -15,11 +16,14 @@ const succeeded = (run: Run): Run => {
   return run;
 };
 
-/** What the package keeps on the server: backups by name and hash, and the record without who owns what. */
+/** What the package keeps on the server: backups by name and hash, and the record but for who owns what. */
 async function kept(server: LabServer) {
-  const backups = await say(server, "find /var/backups/pulumi-wapt -type f -exec sha256sum {} + 2>/dev/null | sort");
-  const { settings, ...rest } = JSON.parse(await say(server, `cat ${RECORD}`)) as { settings: Record<string, object> };
-  const values = Object.entries(settings).map(([id, entry]) => [id, { ...entry, resource: "", id: "" }]);
+  const find = "find /var/backups/pulumi-wapt -type f -not -name 'record.json.*'";
+  const backups = await say(server, `${find} -exec sha256sum {} + 2>/dev/null | sort`);
+  const { settings, ...rest } = JSON.parse(await say(server, `cat ${RECORD}`)) as { settings: Record<string, Entry> };
+  const values = Object.entries(settings).map(([id, { stack, value, before, running }]) => {
+    return [id, { stack, value, before, running }];
+  });
   return { backups, record: { ...rest, settings: Object.fromEntries(values) } };
 }
 

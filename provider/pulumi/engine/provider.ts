@@ -80,7 +80,9 @@ export class Provider {
     const isNew = olds.settings === undefined;
     const given = Object.fromEntries([...unknown].map((name) => [name, UNKNOWN]));
     const before = isNew ? (unknown.size > 0 ? UNKNOWN : undefined) : olds.before;
-    const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before };
+    // What a refresh has put among the inputs would else stand in each preview as something that goes.
+    const { places, proof } = olds;
+    const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before, places, proof };
     const inputs = defined({ ...args, ...given, ...own });
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
     const failures = this.rivals(definition, args, settings, storedIn(news));

@@ -11,8 +11,6 @@ import { insertion, lineStart, removals } from "../../text/lines";
 import { spliced } from "../../text/splices";
 import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./scanner";
 
-export { commandLineSetting } from "./command-line";
-
 /** PostgreSQL reads the configuration file at depth 0, and refuses a file at a greater depth than this. */
 const MAX_DEPTH = 10;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { directives, nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
+import { directives, nginxConf } from "../../../provider/services/nginx/nginx-conf";
 import type { Tree } from "../../../provider/text/format";
 import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";
@@ -20,13 +20,13 @@ function commonEnds(one: string, other: string): number {
 test("an edit sets the values, repeats to nothing, and restores to the very bytes", () => {
   fc.assert(
     fc.property(soundTree, wanted, (tree, settings) => {
-      const read = nginx.read(tree, Object.keys(settings));
+      const read = nginxConf.read(tree, Object.keys(settings));
       // A directive with a comment inside stays where it is, and one that is gone is not put back where it stood.
-      if (!orRefused(() => nginx.edit(tree, settings))) return Object.values(settings).includes(null);
-      assertEdits(nginx, tree, settings);
+      if (!orRefused(() => nginxConf.edit(tree, settings))) return Object.values(settings).includes(null);
+      assertEdits(nginxConf, tree, settings);
       // Nor does a value lose quotes that another one needed.
       const isExact = Object.keys(read).every((key) => settings[key] !== null && !/[;"'{#\\]/.test(settings[key]!));
-      if (isExact) assertRestores(nginx, tree, settings);
+      if (isExact) assertRestores(nginxConf, tree, settings);
       return true;
     }),
     { numRuns: 3000 },
@@ -38,8 +38,8 @@ test("an edit changes only the bytes of the value, or puts the directive in and 
     fc.property(soundTree, wanted, fc.constantFrom(...KEYS), (tree, settings, key) => {
       const value = settings[key];
       if (value === undefined || value === null) return;
-      const before = values(nginx, tree, [key])[key];
-      const result = nginx.edit(tree, { [key]: value });
+      const before = values(nginxConf, tree, [key])[key];
+      const result = nginxConf.edit(tree, { [key]: value });
       assert.equal(result.size, before === value ? 0 : 1);
       for (const [file, text] of result) {
         const original = tree.files.get(file)!;
@@ -56,8 +56,8 @@ test("an edit changes only the bytes of the value, or puts the directive in and 
 test("null leaves no such directive", () => {
   fc.assert(
     fc.property(soundTree, fc.constantFrom(...KEYS), (tree, key) => {
-      const result = orRefused(() => nginx.edit(tree, { [key]: null }));
-      if (result) assert.deepEqual(nginx.read({ ...tree, files: new Map([...tree.files, ...result]) }, [key]), {});
+      const result = orRefused(() => nginxConf.edit(tree, { [key]: null }));
+      if (result) assert.deepEqual(nginxConf.read({ ...tree, files: new Map([...tree.files, ...result]) }, [key]), {});
     }),
     { numRuns: 1000 },
   );
@@ -77,13 +77,13 @@ test("whatever the bytes: only a FormatError, a value that is read back, and a m
         ]),
       };
       orRefused(() => directives(tree, "worker_connections"));
-      const read = orRefused(() => values(nginx, tree, Object.keys(settings)));
-      if (!read || !orRefused(() => nginx.edit(tree, settings))) return;
+      const read = orRefused(() => values(nginxConf, tree, Object.keys(settings)));
+      if (!read || !orRefused(() => nginxConf.edit(tree, settings))) return;
       edits++;
-      const after = assertEdits(nginx, tree, settings);
+      const after = assertEdits(nginxConf, tree, settings);
       if (Object.keys(read).length > 0) return;
       const gone = Object.fromEntries(Object.keys(settings).map((key) => [key, null]));
-      assert.deepEqual(edited(nginx, after, gone).files, tree.files);
+      assert.deepEqual(edited(nginxConf, after, gone).files, tree.files);
     }),
     { numRuns: 6000 },
   );
@@ -102,7 +102,7 @@ test("10 MB are edited in linear time", () => {
       `http {${line.startsWith("server") ? "" : "\n"}${line.repeat(count)}}\nevents {\n}\n`;
     const count = Math.ceil(1e7 / line.length);
     const time = milliseconds(
-      nginx,
+      nginxConf,
       { root: ROOT, files: new Map([[ROOT, text(count)]]) },
       { [KEYS[0]]: "4096", [KEYS[1]]: "32768", [KEYS[2]]: "/srv/uploads" },
     );

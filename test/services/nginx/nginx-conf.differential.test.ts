@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { before, describe, test } from "node:test";
 import fc from "fast-check";
 import { walk } from "../../../provider/services/nginx/configuration";
-import { nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
+import { nginxConf } from "../../../provider/services/nginx/nginx-conf";
 import { tokenize, unquoted } from "../../../provider/services/nginx/tokenizer";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { edited, orRefused } from "../../support/lossless";
@@ -83,7 +83,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
     for (const [at, text] of texts.entries()) {
       const verdict = said[at]!;
       const tree: Tree = { root: ROOT, files: new Map([[ROOT, text]]) };
-      const ours = refusal(() => nginx.read(tree, []));
+      const ours = refusal(() => nginxConf.read(tree, []));
       if (verdict.isAccepted) {
         seen.accepted++;
         assert.equal(ours, undefined, shown(text, verdict));
@@ -149,7 +149,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
     const trees = samples(fc.oneof(faultyTree, soundTree), 400);
     const said = verdicts(trees.map(configurationOf));
     for (const [at, tree] of trees.entries()) {
-      const ours = refusal(() => nginx.read(tree, KEYS));
+      const ours = refusal(() => nginxConf.read(tree, KEYS));
       assert.equal(ours === undefined, said[at]!.isAccepted, `${ours}\n${shown(tree, said[at]!)}`);
     }
     const accepted = said.filter(({ isAccepted }) => isAccepted).length;
@@ -159,7 +159,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
 
   test("an edited configuration is accepted", () => {
     const cases = samples(fc.tuple(soundTree, wanted), 400);
-    const trees = cases.flatMap(([tree, settings]) => orRefused(() => edited(nginx, tree, settings)) ?? []);
+    const trees = cases.flatMap(([tree, settings]) => orRefused(() => edited(nginxConf, tree, settings)) ?? []);
     assert(trees.length > 300 * RUNS);
     for (const [at, verdict] of verdicts(trees.map(configurationOf)).entries())
       assert(verdict.isAccepted, shown(trees[at]!, verdict));
@@ -171,7 +171,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       .filter((name) => !name.startsWith("lua-") && name !== "geo-of-a-compiled-file")
       .flatMap((name) => casesOf(name).map(({ wanted: settings, change }) => ({ name, settings, change })))
       .filter(({ change }) => change && change.length > 0)
-      .map(({ name, settings }) => ({ name, tree: edited(nginx, treeOf(name), settings) }));
+      .map(({ name, settings }) => ({ name, tree: edited(nginxConf, treeOf(name), settings) }));
     assert(trees.length > 30);
     for (const [at, verdict] of verdicts(trees.map(({ tree }) => withPathsOf(configurationOf(tree)))).entries())
       assert(verdict.isAccepted, `${trees[at]!.name}: ${verdict.error}`);
@@ -199,11 +199,11 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
   test("nginx meets the value where we say that it stands", () => {
     // A number that nginx cannot read makes it say where it met it.
     const trees = samples(fc.tuple(soundTree, fc.constantFrom(...KEYS)), 400).map(([tree, key]): [Tree, string] => {
-      return [edited(nginx, tree, { [key]: key === KEYS[2] ? "body x" : "x" }), key];
+      return [edited(nginxConf, tree, { [key]: key === KEYS[2] ? "body x" : "x" }), key];
     });
     for (const [at, verdict] of verdicts(trees.map(([tree]) => configurationOf(tree))).entries()) {
       const [tree, key] = trees[at]!;
-      const { file, line } = nginx.read(tree, [key])[key]!;
+      const { file, line } = nginxConf.read(tree, [key])[key]!;
       const [, named, place, end] = NUMBER_ERROR.exec(verdict.error) ?? [];
       assert(named === undefined || key.endsWith(named), shown(tree, verdict));
       assert.equal(posix.normalize(place ?? ""), file.replace(FOLDER, "@"), shown(tree, verdict));

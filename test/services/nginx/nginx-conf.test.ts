@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { directives, nginxConf as nginx } from "../../../provider/services/nginx/nginx-conf";
+import { directives, nginxConf } from "../../../provider/services/nginx/nginx-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
 import { FOLDER } from "../../support/nginx-arbitrary";
 import { type Case, type Change, casesOf, names, treeOf } from "../../support/nginx-corpus";
@@ -28,7 +28,7 @@ function valuesOf(found: Readonly<Record<string, Found>>): Record<string, string
 function check(tree: Tree, { wanted, read, change, error }: Case): void {
   const keys = Object.keys(wanted);
   if (read) {
-    const found = Object.entries(nginx.read(tree, keys)).map(([key, one]) => [
+    const found = Object.entries(nginxConf.read(tree, keys)).map(([key, one]) => [
       key,
       one.value,
       `${one.file}:${one.line}`,
@@ -38,7 +38,7 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
   }
   if (error !== undefined) {
     assert.throws(
-      () => nginx.edit(tree, wanted),
+      () => nginxConf.edit(tree, wanted),
       (thrown) => {
         assert(thrown instanceof FormatError);
         assert.equal(thrown.message, `${FOLDER}/${error}`);
@@ -47,14 +47,14 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
     );
     return;
   }
-  const result = nginx.edit(tree, wanted);
+  const result = nginxConf.edit(tree, wanted);
   assert.deepEqual(result, changed(tree, change ?? []));
   const after = withFiles(tree, result);
   const standing = Object.entries(wanted).filter(([, value]) => value !== null);
-  assert.deepEqual(valuesOf(nginx.read(after, keys)), Object.fromEntries(standing));
-  assert.equal(nginx.edit(after, wanted).size, 0, "a second edit changes nothing");
-  const before = valuesOf(nginx.read(tree, keys));
-  assert.equal(nginx.edit(tree, before).size, 0, "the values that stand change nothing");
+  assert.deepEqual(valuesOf(nginxConf.read(after, keys)), Object.fromEntries(standing));
+  assert.equal(nginxConf.edit(after, wanted).size, 0, "a second edit changes nothing");
+  const before = valuesOf(nginxConf.read(tree, keys));
+  assert.equal(nginxConf.edit(tree, before).size, 0, "the values that stand change nothing");
 }
 
 describe("the corpus of nginx files", () => {
@@ -107,12 +107,12 @@ describe("a configuration without a root file", () => {
   const tree: Tree = { root: "/etc/nginx/nginx.conf", files: new Map() };
 
   test("has no settings", () => {
-    assert.deepEqual(nginx.read(tree, ["worker_rlimit_nofile"]), {});
-    assert.equal(nginx.edit(tree, { worker_rlimit_nofile: null }).size, 0);
+    assert.deepEqual(nginxConf.read(tree, ["worker_rlimit_nofile"]), {});
+    assert.equal(nginxConf.edit(tree, { worker_rlimit_nofile: null }).size, 0);
   });
 
   test("takes none", () => {
-    assert.throws(() => nginx.edit(tree, { worker_rlimit_nofile: "1" }), /nginx.conf:1: no "events" block/);
+    assert.throws(() => nginxConf.edit(tree, { worker_rlimit_nofile: "1" }), /nginx.conf:1: no "events" block/);
   });
 });
 
@@ -124,7 +124,7 @@ describe("what would take too long", () => {
     for (let at = 0; at < 40; at++) files.set(`/n/${at}`, `include ${at + 1}; include ${at + 1};`);
     files.set("/n/40", "");
     assert.throws(
-      () => nginx.read({ root: "/n/nginx.conf", files }, ["user"]),
+      () => nginxConf.read({ root: "/n/nginx.conf", files }, ["user"]),
       /more than 100000 includes; reduce them/,
     );
   });
@@ -142,7 +142,7 @@ describe("what would take too long", () => {
     test(`${what}, ${(content.length / 1e6).toFixed(1)} MB: within five seconds`, () => {
       const tree: Tree = { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", `${main}${content}\n}\n`]]) };
       const start = performance.now();
-      assert.equal(nginx.edit(tree, { "events.worker_connections": "4096" }).size, 1);
+      assert.equal(nginxConf.edit(tree, { "events.worker_connections": "4096" }).size, 1);
       assert(performance.now() - start < 5000);
     });
   }

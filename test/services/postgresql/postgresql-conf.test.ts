@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import {
-  commandLineSetting,
-  postgresqlConf as postgresql,
-} from "../../../provider/services/postgresql/postgresql-conf";
+import { commandLineSetting } from "../../../provider/services/postgresql/command-line";
+import { postgresqlConf } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
 import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
@@ -21,7 +19,7 @@ import {
 
 const treeOf = (text: string): Tree => ({ root: ROOT, files: new Map([[ROOT, text]]) });
 
-describe("postgresql.conf: corpus", () => testCorpus(postgresql, join(__dirname, "corpus"), ROOT));
+describe("postgresql.conf: corpus", () => testCorpus(postgresqlConf, join(__dirname, "corpus"), ROOT));
 
 describe("postgresql.conf: properties", () => {
   test("an edit in place changes the last value's bytes and no others", () => {
@@ -34,7 +32,7 @@ describe("postgresql.conf: properties", () => {
         const isSet = spelling === value || spelling === `'${value}'`;
         const quoted = spelling.startsWith("'") ? `'${value}'` : value;
         const expected = lines.with(last, { ...lines[last]!, spelling: isSet ? spelling : quoted });
-        const after = edited(postgresql, tree, { [KEY]: value });
+        const after = edited(postgresqlConf, tree, { [KEY]: value });
         assert.equal(after.files.get(ROOT), textOf(expected, end, isTerminated ? end : ""));
       }),
     );
@@ -48,7 +46,7 @@ describe("postgresql.conf: properties", () => {
     fc.assert(
       fc.property(unsetFile, wantedValue, ({ lines, end, isTerminated }, value) => {
         const text = textOf(lines, end, isTerminated ? end : "");
-        const after = edited(postgresql, treeOf(text), { [KEY]: value }).files.get(ROOT)!;
+        const after = edited(postgresqlConf, treeOf(text), { [KEY]: value }).files.get(ROOT)!;
         const line = after.split("\n").findIndex((line) => line.replace(/\r$/, "") === `${KEY} = ${value}`);
         assert.notEqual(line, -1);
         const rest = after.split("\n").toSpliced(line, 1).join("\n");
@@ -61,10 +59,10 @@ describe("postgresql.conf: properties", () => {
     fc.assert(
       fc.property(plainFile, wantedValue, ({ lines, end, isTerminated }, value) => {
         const tree = treeOf(textOf(lines, end, isTerminated ? end : ""));
-        assertRestores(postgresql, tree, { [KEY]: value });
+        assertRestores(postgresqlConf, tree, { [KEY]: value });
         const names = lines.filter((line) => line.spelling === undefined);
         const unset = treeOf(textOf(names, end, isTerminated ? end : ""));
-        assertRestores(postgresql, unset, { [KEY]: value, superuser_reserved_connections: "5" });
+        assertRestores(postgresqlConf, unset, { [KEY]: value, superuser_reserved_connections: "5" });
       }),
     );
   });
@@ -73,11 +71,11 @@ describe("postgresql.conf: properties", () => {
     let edits = 0;
     fc.assert(
       fc.property(wholeTree, wantedValue, (tree, value) => {
-        if (orRefused(() => postgresql.edit(tree, { [KEY]: value, port: null })) === undefined) return;
+        if (orRefused(() => postgresqlConf.edit(tree, { [KEY]: value, port: null })) === undefined) return;
         edits++;
-        assertEdits(postgresql, tree, { [KEY]: value });
-        const removed = assertEdits(postgresql, tree, { [KEY]: null, port: null });
-        assert.deepEqual(values(postgresql, removed, [KEY, "port"]), {});
+        assertEdits(postgresqlConf, tree, { [KEY]: value });
+        const removed = assertEdits(postgresqlConf, tree, { [KEY]: null, port: null });
+        assert.deepEqual(values(postgresqlConf, removed, [KEY, "port"]), {});
       }),
       { numRuns: 300 },
     );
@@ -90,8 +88,8 @@ describe("postgresql.conf: properties", () => {
         quotedSpelling,
         fc.string({ unit: fc.integer({ min: 1, max: 255 }).map((byte) => String.fromCharCode(byte)) }),
         (spelling, value) => {
-          assertEdits(postgresql, treeOf(`cluster_name = ${spelling}\n`), { cluster_name: value });
-          assertEdits(postgresql, treeOf("cluster_name = x # note\n"), { cluster_name: value });
+          assertEdits(postgresqlConf, treeOf(`cluster_name = ${spelling}\n`), { cluster_name: value });
+          assertEdits(postgresqlConf, treeOf("cluster_name = x # note\n"), { cluster_name: value });
         },
       ),
     );
@@ -105,8 +103,8 @@ describe("postgresql.conf: properties", () => {
     fc.assert(
       fc.property(fc.array(byte, { maxLength: 30 }), wantedValue, (parts, value) => {
         const tree = treeOf(parts.join(""));
-        if (orRefused(() => postgresql.read(tree, [KEY])) === undefined) return;
-        assertEdits(postgresql, tree, { [KEY]: value });
+        if (orRefused(() => postgresqlConf.read(tree, [KEY])) === undefined) return;
+        assertEdits(postgresqlConf, tree, { [KEY]: value });
       }),
       { numRuns: 1000 },
     );
@@ -115,7 +113,7 @@ describe("postgresql.conf: properties", () => {
 
 describe("postgresql.conf: single rules", () => {
   test("keys are read as the caller spells them", () => {
-    const found = postgresql.read(treeOf("a.B = 1\nPORT=5433\n"), ["Port", "A.b", "toString", "__proto__"]);
+    const found = postgresqlConf.read(treeOf("a.B = 1\nPORT=5433\n"), ["Port", "A.b", "toString", "__proto__"]);
     assert.deepEqual(found, {
       Port: { value: "5433", file: ROOT, line: 2 },
       "A.b": { value: "1", file: ROOT, line: 1 },
@@ -131,19 +129,23 @@ describe("postgresql.conf: single rules", () => {
       ["port", "a\0b"],
       ["port", "\u20ac"],
     ]) {
-      assert.throws(() => postgresql.edit(treeOf(""), { [key!]: value! }), FormatError, JSON.stringify([key, value]));
+      assert.throws(
+        () => postgresqlConf.edit(treeOf(""), { [key!]: value! }),
+        FormatError,
+        JSON.stringify([key, value]),
+      );
     }
   });
 
   test("escapes of a quoted value are read as PostgreSQL reads them", () => {
-    const value = (spelling: string) => values(postgresql, treeOf(`x = ${spelling}\n`), ["x"]).x;
+    const value = (spelling: string) => values(postgresqlConf, treeOf(`x = ${spelling}\n`), ["x"]).x;
     assert.equal(value(String.raw`'\b\f\n\r\t\'\\\x'''`), "\b\f\n\r\t'\\x'");
     assert.equal(value(String.raw`'\1\12\101\1018\412\8'`), "\x01\nAA8\n8");
     assert.equal(value(String.raw`'a\0b'`), "a");
   });
 
   test("a value gets quotes when PostgreSQL would read it otherwise", () => {
-    const spelled = (value: string) => edited(postgresql, treeOf(""), { x: value }).files.get(ROOT);
+    const spelled = (value: string) => edited(postgresqlConf, treeOf(""), { x: value }).files.get(ROOT);
     for (const bare of ["625", "on", "128MB", "-1", "+1.5e3", "0x1F", "a-b/c:d", "Europe/Paris"]) {
       assert.equal(spelled(bare), `x = ${bare}\n`);
     }
@@ -155,9 +157,9 @@ describe("postgresql.conf: single rules", () => {
 
   test("a NUL in a value is refused, in a comment kept", () => {
     for (const text of ["x = 'a\0b'", "x = 'a\\\0b'", "x = a\0"]) {
-      assert.throws(() => postgresql.read(treeOf(text), ["x"]), FormatError);
+      assert.throws(() => postgresqlConf.read(treeOf(text), ["x"]), FormatError);
     }
-    assert.equal(edited(postgresql, treeOf("x = 1 # \0\n"), { x: "2" }).files.get(ROOT), "x = 2 # \0\n");
+    assert.equal(edited(postgresqlConf, treeOf("x = 1 # \0\n"), { x: "2" }).files.get(ROOT), "x = 2 # \0\n");
   });
 
   test("a file that one include reaches in time and another one too deep is refused", () => {
@@ -171,18 +173,18 @@ describe("postgresql.conf: single rules", () => {
       [ROOT, "include '3.conf'\ninclude '2.conf'\ninclude '1.conf'\n"],
     ]);
     assert.throws(
-      () => postgresql.read({ root: ROOT, files }, [KEY]),
+      () => postgresqlConf.read({ root: ROOT, files }, [KEY]),
       (thrown) => thrown instanceof FormatError && thrown.message.startsWith(`${folder}/1.conf:1: includes are nested`),
     );
     files.set(ROOT, "include '3.conf'\ninclude '2.conf'\n");
-    assert.deepEqual(postgresql.read({ root: ROOT, files }, [KEY]), {});
+    assert.deepEqual(postgresqlConf.read({ root: ROOT, files }, [KEY]), {});
   });
 
   test("a root file that does not exist is refused", () => {
     const tree: Tree = { root: ROOT, files: new Map() };
     const message = `${ROOT}:1: this file does not exist, and PostgreSQL does not start without it`;
-    assert.throws(() => postgresql.read(tree, [KEY]), { name: "FormatError", message });
-    assert.throws(() => postgresql.edit(tree, { [KEY]: "1" }), { name: "FormatError", message });
+    assert.throws(() => postgresqlConf.read(tree, [KEY]), { name: "FormatError", message });
+    assert.throws(() => postgresqlConf.edit(tree, { [KEY]: "1" }), { name: "FormatError", message });
   });
 
   test("null is refused where postgresql.auto.conf sets the value", () => {
@@ -195,7 +197,7 @@ describe("postgresql.conf: single rules", () => {
       after: ["/d/postgresql.auto.conf"],
     };
     assert.throws(
-      () => postgresql.edit(tree, { [KEY]: null }),
+      () => postgresqlConf.edit(tree, { [KEY]: null }),
       /^FormatError: \/d\/postgresql\.auto\.conf:1: .*ALTER SYSTEM RESET max_connections$/,
     );
   });
@@ -208,17 +210,17 @@ describe("postgresql.conf: single rules", () => {
       ];
     });
     const tree: Tree = { root: ROOT, files: new Map([[ROOT, "include '0.conf'\n"], ...levels]) };
-    assert.equal(values(postgresql, tree, [KEY])[KEY], "7");
+    assert.equal(values(postgresqlConf, tree, [KEY])[KEY], "7");
   });
 
   test("ten megabytes are edited in linear time", () => {
     const line = "shared_preload_libraries = 'pg_stat_statements, auto_explain'\t# (change requires restart)\n";
     const small = treeOf(line.repeat(11_500));
     const large = treeOf(line.repeat(115_000));
-    milliseconds(postgresql, small, { [KEY]: "625" });
+    milliseconds(postgresqlConf, small, { [KEY]: "625" });
     const [one, ten] = [
-      milliseconds(postgresql, small, { [KEY]: "625" }),
-      milliseconds(postgresql, large, { [KEY]: "625" }),
+      milliseconds(postgresqlConf, small, { [KEY]: "625" }),
+      milliseconds(postgresqlConf, large, { [KEY]: "625" }),
     ];
     assert.ok(ten < 2000 && ten < 40 * one + 200, `${one} ms for 1 MB, ${ten} ms for 10 MB`);
   });
@@ -226,7 +228,7 @@ describe("postgresql.conf: single rules", () => {
   test("long runs of one byte neither overflow nor slow down", () => {
     for (const byte of [" ", "'", "\\", "9", "a", ".", "#", "=", "\r", "\xff"]) {
       for (const prefix of ["", "max_connections = ", "max_connections = '"]) {
-        orRefused(() => postgresql.edit(treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
+        orRefused(() => postgresqlConf.edit(treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
       }
     }
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { postgresqlConf as postgresql } from "../../../provider/services/postgresql/postgresql-conf";
+import { postgresqlConf } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
 import { edited } from "../../support/lossless";
 import { KEY, tokenSalad, wantedValue, wholeTree } from "../../support/postgresql-arbitrary";
@@ -45,12 +45,12 @@ describe(`postgresql.conf against the server (SEED=${seed})`, { skip: isSkipped 
         assert.deepEqual(place(server, tree, found[key]), effective(was, key), `${key} in ${shown}`);
       const overridden = tree.files.get(tree.after![0]!)?.includes(KEY) && value !== "1000";
       if (overridden) {
-        assert.throws(() => postgresql.edit(tree, { [KEY]: value }), FormatError);
+        assert.throws(() => postgresqlConf.edit(tree, { [KEY]: value }), FormatError);
         seen.overridden++;
         continue;
       }
       const didStart = seen.edited++ % 5 === 0 && server.startsWith("port") !== undefined;
-      server.write(edited(postgresql, tree, { [KEY]: value }));
+      server.write(edited(postgresqlConf, tree, { [KEY]: value }));
       const is = await server.fileSettings();
       assert.equal(effective(is, KEY)?.value, value, shown);
       assert.deepEqual(others(is), others(was), shown);
@@ -83,7 +83,7 @@ describe(`postgresql.conf against the server (SEED=${seed})`, { skip: isSkipped 
 
 function readOrRefuse(tree: Tree, keys: readonly string[]): Readonly<Record<string, Found>> | FormatError {
   try {
-    return postgresql.read(tree, keys);
+    return postgresqlConf.read(tree, keys);
   } catch (thrown) {
     assert.ok(thrown instanceof FormatError);
     return thrown;
