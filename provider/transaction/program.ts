@@ -33,7 +33,7 @@ export function observeProgram({ root, probes, folders }: Scope, services: Servi
     ...folders.map((path) => call("folder", path)),
     call("end_report"),
   ];
-  return program("observe.sh", services, new Set(probes.map(({ service }) => service)), calls);
+  return program(["observe.sh"], services, new Set(probes.map(({ service }) => service)), calls);
 }
 
 /** The transaction's program with the calls that carry out a plan. */
@@ -41,14 +41,25 @@ export function applyProgram(plan: Plan, services: Services, run: Run): string {
   return transactionProgram(transactionCalls(plan, services, run), services, servicesOf(plan, services, run));
 }
 
-/** apply.sh and the programs of some services, with calls. */
+/** The parts of the transaction's own program, in the order of what they need. */
+const TRANSACTION = ["apply.sh", "paths.sh", "files.sh", "folders.sh"];
+
+/** The transaction's own program and those of some services, with calls. */
 export function transactionProgram(calls: readonly string[], services: Services, names: ReadonlySet<string>): string {
-  return program("apply.sh", services, names, calls);
+  return program(TRANSACTION, services, names, calls);
 }
 
 // sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
-function program(main: string, services: Services, names: ReadonlySet<string>, calls: readonly string[]): string {
-  const files = [join(__dirname, main), ...[...names].map((name) => services.byName[name]!.program)];
+function program(
+  own: readonly string[],
+  services: Services,
+  names: ReadonlySet<string>,
+  calls: readonly string[],
+): string {
+  const files = [
+    ...own.map((name) => join(__dirname, name)),
+    ...[...names].map((name) => services.byName[name]!.program),
+  ];
   return `${files.map((file) => readFileSync(file, "utf8")).join("\n")}\n{\n${calls.join("\n")}\n} </dev/null\n`;
 }
 
@@ -138,7 +149,7 @@ function fileCall({ path, from, to, stage }: FileChange, id: string): string {
   const bytes = (text: string) => Buffer.from(text, "latin1");
   const hash = from === undefined ? "-" : createHash("sha256").update(bytes(from)).digest("hex");
   const content = to === undefined ? "-" : bytes(to).toString("base64");
-  return call("file", id, path, hash, content, stage === RECORD_STAGE ? "600" : "644", "0:0");
+  return call("file", id, path, hash, content, stage === RECORD_STAGE ? "600" : "644", "0:0", stage);
 }
 
 export interface Outcome {
