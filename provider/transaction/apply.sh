@@ -134,6 +134,8 @@ clear_name() { # NAME
 watch_over_run() {
   (
     exec 9>&- >/dev/null 2>&1
+    # What it stands in can't be unmounted.
+    cd / || exit
     while kill -0 $$; do sleep 1; done
     exec 9<>"$state/lock"
     # Another run may have gone on from here; then there is nothing left.
