@@ -136,7 +136,8 @@ open_files() { # PID: its soft and hard limit, two words
 
 observe() { # ROOT
   export LC_ALL=C
-  PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+  # What root runs is found where root alone can put it, whatever the login says.
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   cd / || exit 1
   root=$1
   top=${root:+$(readlink -f "$root")}
