@@ -48,6 +48,7 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
     const memory = memoryFindings(server.root === "" ? server.kernel.memoryKilobytes : 0, max_connections);
     const isStopped = server.root === "" && !mayRestart(server, cluster);
     return {
+      reads: ["wapt"],
       places: [maxConnectionsPlace(server, cluster, String(max_connections))],
       left: stoppedNeeds(server),
       problems: [

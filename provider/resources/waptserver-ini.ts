@@ -36,6 +36,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
     if (problems.length > 0) return unreadable(problems);
     const restart = restartOfWapt(server);
     return {
+      reads: ["postgresql"],
       places: [
         iniPlace(server.wapt, "db_max_connections", db_max_connections, restart),
         iniPlace(server.wapt, "max_clients", max_clients, restart),

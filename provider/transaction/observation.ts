@@ -40,8 +40,15 @@ export interface Base {
   readonly root: string;
   readonly user: { readonly id: number; readonly name: string };
   readonly machineId: string;
-  /** Latin-1 text by path, as the server names it. */
+  /**
+   * Latin-1 text by path, as the server names it. Of a file that holds secrets every comment and every value that is not
+   * ours is masked, byte for byte.
+   */
   readonly files: ReadonlyMap<string, string>;
+  /** The SHA-256 of each file's bytes on the server. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Files that were not read, each with the service that asked for it, and why. */
+  readonly unread: readonly { readonly service: string; readonly path: string; readonly why: string }[];
   /** Where something is to be written. */
   readonly disks: readonly { readonly path: string; readonly freeKilobytes: number; readonly writable: boolean }[];
   /** The folders that were asked for. */
@@ -66,8 +73,8 @@ export function serverOf<S extends Readonly<Record<string, Service<unknown>>>>(
   services: S,
   asked: ReadonlySet<string>,
 ): Base & States<S> {
-  const { files, facts } = parseReport(report);
-  const server = baseOf(facts("base"), files, root);
+  const { files, hashes, facts } = parseReport(report);
+  const server = baseOf(facts("base"), { files, hashes }, root);
   for (const [name, service] of Object.entries(services)) {
     const state = asked.has(name)
       ? { value: service.parse(facts(name), files, root), enumerable: true }
@@ -81,13 +88,15 @@ function unknownState(name: string): never {
   throw new Error(`${name} was not asked: name its probe where the resource says what it observes`);
 }
 
-function baseOf(facts: Facts, files: ReadonlyMap<string, string>, root: string): Base {
+function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">, root: string): Base {
   const [id, name] = facts.named("user")[0] ?? [];
   return {
     root,
     user: { id: Number(id), name: name ?? "" },
     machineId: facts.one("machine-id")?.trim() ?? "",
     files,
+    hashes,
+    unread: facts.named("unread").map(([service = "", path = "", why = ""]) => ({ service, path, why })),
     disks: facts.named("disk").map(([path = "", free, access]) => ({
       path,
       freeKilobytes: Number(free),
@@ -127,6 +136,15 @@ function journalOf(text: string, root: string): Journal {
 /** What earlier runs left to do: cut off, or not wanted then (`restart: "never"`). */
 export const pendingOn = ({ journal, record }: Base): ReadonlySet<string> =>
   new Set([...journal.pending, ...record.pending]);
+
+/** What forbids a change beside files that some services need and that were not read. */
+export function unreadProblems({ unread }: Base, services: ReadonlySet<string>): Problem[] {
+  const reasons = unread.filter(({ service }) => services.has(service)).map(({ path, why }) => `${path} ${why}`);
+  return [...new Set(reasons)].map((reason) => ({
+    property: "connection",
+    reason: `preflight, files: ${reason}: put it right on the server; nothing was touched`,
+  }));
+}
 
 /** Space for a file's candidate, its backup and the journal. */
 const DISK_KILOBYTES = 2048;

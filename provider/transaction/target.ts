@@ -63,6 +63,8 @@ export interface Target {
   /** Whether places are missing because what decides them can't be read; `problems` say why. */
   readonly isUnreadable?: boolean;
   readonly places: readonly Place[];
+  /** Services beside those of the places, whose files decide as well. */
+  readonly reads?: readonly string[];
   readonly folder?: Folder;
   readonly needs?: readonly Need[];
   /** What a run that was cut off left: it is done whatever else is. */
@@ -90,6 +92,7 @@ export function merged(targets: readonly Target[]): Target {
   return {
     isUnreadable: targets.some((one) => one.isUnreadable),
     places: all((one) => one.places),
+    reads: all((one) => one.reads),
     folder: targets.find((one) => one.folder)?.folder,
     needs: byText(all((one) => one.needs)),
     left: byText(all((one) => one.left)),

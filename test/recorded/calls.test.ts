@@ -14,7 +14,8 @@ import { recordedCalls } from "./calls";
 type Named = { readonly name: string } & Readonly<Record<string, string | readonly string[]>>;
 
 /** A plan of 0.1.0. */
-interface EarlierPlan extends Omit<Plan, "steps" | "checks" | "journal"> {
+interface EarlierPlan extends Omit<Plan, "changes" | "record" | "steps" | "checks" | "journal"> {
+  readonly changes: readonly { path: string; from?: string; to: string; stage: string }[];
   readonly actions: readonly Named[];
   readonly checks: readonly Named[];
   readonly start: readonly string[];
@@ -53,14 +54,20 @@ function translated(plan: EarlierPlan): Plan {
     journal: NOTHING_LEFT,
     returnedFolders: [],
     folders: plan.folders.map((folder) => ({ ...folder, selinuxType: "httpd_var_lib_t" })),
-    changes: changes.map((change): FileChange => {
-      const stage = change.path.includes(".service.d/") ? "systemd" : change.stage;
-      return { ...change, stage, to: change.to === "" ? undefined : change.to };
-    }),
+    record: changes.filter(isRecord).map(({ from, to }) => ({ from, to: to || undefined }))[0],
+    changes: changes
+      .filter((change) => !isRecord(change))
+      .map(({ path, from, to, stage }): FileChange => {
+        const splices = to === "" ? undefined : [{ start: 0, end: from?.length ?? 0, text: to }];
+        const hash = from === undefined ? undefined : "0".repeat(64);
+        return { path, hash, splices, stage: path.includes(".service.d/") ? "systemd" : stage };
+      }),
     steps: [...actions.map(stepOf), ...(start.length > 0 ? [{ service: "systemd", verb: "start", words: start }] : [])],
     checks: [...sysctls.map((step) => ({ ...step, verb: "check" })), ...checks.map(checkOf)],
   };
 }
+
+const isRecord = ({ stage }: { stage: string }) => stage === "record";
 
 /** Today's name of a call of 0.1.0; undefined for one that says nothing any more. */
 const NAMES: Readonly<Record<string, string>> = {

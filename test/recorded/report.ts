@@ -89,7 +89,7 @@ function earlier([service = "", name = "", ...values]: readonly string[]): [stri
 function readable(report: string): string {
   const facts = report.split("\n").map((line) => Buffer.from(line, "base64").toString("utf8").split("\0"));
   const lines = facts.flatMap(([service, ...rest]) => {
-    if (service === "file") return [`file ${rest[0]}`];
+    if (service === "file" || service === "masked") return [`file ${rest[0]}`];
     return earlier([service ?? "", ...rest.slice(0, -1)]).map(([name, value]) => {
       let text = value;
       for (const [fact, volatile, instead] of VOLATILE) if (fact.test(name)) text = text.replace(volatile, instead);

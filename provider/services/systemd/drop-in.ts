@@ -6,8 +6,9 @@
 import { posix } from "node:path";
 import { beforeBlanks, behindBlanks, isTabOrSpace } from "../../text/blanks";
 import { laterFiles } from "../../text/conf-folders";
+import { Draft } from "../../text/draft";
 import type { Format, Found, Tree } from "../../text/format";
-import { changedRoot, FormatError, inOrder, readEach, rootText, withRoot } from "../../text/format";
+import { changed, FormatError, inOrder, readEach, rootText, withRoot } from "../../text/format";
 import { lineIndex } from "../../text/lines";
 
 const KEY = "Service.LimitNOFILE";
@@ -19,9 +20,12 @@ export const dropIn: Format = {
 
   /** Writes the file anew for another value, empties it for null. @throws FormatError where a later drop-in decides. */
   edit(tree, wanted) {
-    let current = tree;
-    for (const [key, value] of Object.entries(wanted)) current = withRoot(current, textWith(current, key, value));
-    return changedRoot(tree, current);
+    let draft = Draft.of(rootText(tree));
+    for (const [key, value] of Object.entries(wanted)) {
+      const text = textWith(withRoot(tree, draft.text), key, value);
+      if (text !== draft.text) draft = draft.with([{ start: 0, end: draft.text.length, text }]);
+    }
+    return changed([[tree.root, draft]]);
   },
 };
 

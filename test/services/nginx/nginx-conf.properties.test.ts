@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { directives, nginxConf } from "../../../provider/services/nginx/nginx-conf";
 import type { Tree } from "../../../provider/text/format";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, assertRestores, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";
 
 /** How many characters two texts have in common at the start and at the end, without counting any twice. */
@@ -22,7 +22,7 @@ test("an edit sets the values, repeats to nothing, and restores to the very byte
     fc.property(soundTree, wanted, (tree, settings) => {
       const read = nginxConf.read(tree, Object.keys(settings));
       // A directive with a comment inside stays where it is, and one that is gone is not put back where it stood.
-      if (!orRefused(() => nginxConf.edit(tree, settings))) return Object.values(settings).includes(null);
+      if (!orRefused(() => edit(nginxConf, tree, settings))) return Object.values(settings).includes(null);
       assertEdits(nginxConf, tree, settings);
       // Nor does a value lose quotes that another one needed.
       const isExact = Object.keys(read).every((key) => settings[key] !== null && !/[;"'{#\\]/.test(settings[key]!));
@@ -39,7 +39,7 @@ test("an edit changes only the bytes of the value, or puts the directive in and 
       const value = settings[key];
       if (value === undefined || value === null) return;
       const before = values(nginxConf, tree, [key])[key];
-      const result = nginxConf.edit(tree, { [key]: value });
+      const result = edit(nginxConf, tree, { [key]: value });
       assert.equal(result.size, before === value ? 0 : 1);
       for (const [file, text] of result) {
         const original = tree.files.get(file)!;
@@ -56,7 +56,7 @@ test("an edit changes only the bytes of the value, or puts the directive in and 
 test("null leaves no such directive", () => {
   fc.assert(
     fc.property(soundTree, fc.constantFrom(...KEYS), (tree, key) => {
-      const result = orRefused(() => nginxConf.edit(tree, { [key]: null }));
+      const result = orRefused(() => edit(nginxConf, tree, { [key]: null }));
       if (result) assert.deepEqual(nginxConf.read({ ...tree, files: new Map([...tree.files, ...result]) }, [key]), {});
     }),
     { numRuns: 1000 },
@@ -78,7 +78,7 @@ test("whatever the bytes: only a FormatError, a value that is read back, and a m
       };
       orRefused(() => directives(tree, "worker_connections"));
       const read = orRefused(() => values(nginxConf, tree, Object.keys(settings)));
-      if (!read || !orRefused(() => nginxConf.edit(tree, settings))) return;
+      if (!read || !orRefused(() => edit(nginxConf, tree, settings))) return;
       edits++;
       const after = assertEdits(nginxConf, tree, settings);
       if (Object.keys(read).length > 0) return;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { directives, nginxConf } from "../../../provider/services/nginx/nginx-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
+import { edit } from "../../support/lossless";
 import { FOLDER } from "../../support/nginx-arbitrary";
 import { type Case, type Change, casesOf, names, treeOf } from "../../support/nginx-corpus";
 
@@ -38,7 +39,7 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
   }
   if (error !== undefined) {
     assert.throws(
-      () => nginxConf.edit(tree, wanted),
+      () => edit(nginxConf, tree, wanted),
       (thrown) => {
         assert(thrown instanceof FormatError);
         assert.equal(thrown.message, `${FOLDER}/${error}`);
@@ -47,14 +48,14 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
     );
     return;
   }
-  const result = nginxConf.edit(tree, wanted);
+  const result = edit(nginxConf, tree, wanted);
   assert.deepEqual(result, changed(tree, change ?? []));
   const after = withFiles(tree, result);
   const standing = Object.entries(wanted).filter(([, value]) => value !== null);
   assert.deepEqual(valuesOf(nginxConf.read(after, keys)), Object.fromEntries(standing));
-  assert.equal(nginxConf.edit(after, wanted).size, 0, "a second edit changes nothing");
+  assert.equal(edit(nginxConf, after, wanted).size, 0, "a second edit changes nothing");
   const before = valuesOf(nginxConf.read(tree, keys));
-  assert.equal(nginxConf.edit(tree, before).size, 0, "the values that stand change nothing");
+  assert.equal(edit(nginxConf, tree, before).size, 0, "the values that stand change nothing");
 }
 
 describe("the corpus of nginx files", () => {
@@ -108,11 +109,11 @@ describe("a configuration without a root file", () => {
 
   test("has no settings", () => {
     assert.deepEqual(nginxConf.read(tree, ["worker_rlimit_nofile"]), {});
-    assert.equal(nginxConf.edit(tree, { worker_rlimit_nofile: null }).size, 0);
+    assert.equal(edit(nginxConf, tree, { worker_rlimit_nofile: null }).size, 0);
   });
 
   test("takes none", () => {
-    assert.throws(() => nginxConf.edit(tree, { worker_rlimit_nofile: "1" }), /nginx.conf:1: no "events" block/);
+    assert.throws(() => edit(nginxConf, tree, { worker_rlimit_nofile: "1" }), /nginx.conf:1: no "events" block/);
   });
 });
 
@@ -142,7 +143,7 @@ describe("what would take too long", () => {
     test(`${what}, ${(content.length / 1e6).toFixed(1)} MB: within five seconds`, () => {
       const tree: Tree = { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", `${main}${content}\n}\n`]]) };
       const start = performance.now();
-      assert.equal(nginxConf.edit(tree, { "events.worker_connections": "4096" }).size, 1);
+      assert.equal(edit(nginxConf, tree, { "events.worker_connections": "4096" }).size, 1);
       assert(performance.now() - start < 5000);
     });
   }

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { postgresqlConf } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Found, type Tree } from "../../../provider/text/format";
-import { edited } from "../../support/lossless";
+import { edit, edited } from "../../support/lossless";
 import { KEY, tokenSalad, wantedValue, wholeTree } from "../../support/postgresql-arbitrary";
 import { type FileSetting, Server, whyNotServer } from "../../support/postgresql-server";
 
@@ -45,7 +45,7 @@ describe(`postgresql.conf against the server (SEED=${seed})`, { skip: isSkipped 
         assert.deepEqual(place(server, tree, found[key]), effective(was, key), `${key} in ${shown}`);
       const overridden = tree.files.get(tree.after![0]!)?.includes(KEY) && value !== "1000";
       if (overridden) {
-        assert.throws(() => postgresqlConf.edit(tree, { [KEY]: value }), FormatError);
+        assert.throws(() => edit(postgresqlConf, tree, { [KEY]: value }), FormatError);
         seen.overridden++;
         continue;
       }

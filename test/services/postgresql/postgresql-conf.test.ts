@@ -6,7 +6,7 @@ import { commandLineSetting } from "../../../provider/services/postgresql/comman
 import { postgresqlConf } from "../../../provider/services/postgresql/postgresql-conf";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, assertRestores, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 import {
   KEY,
   plainFile,
@@ -71,7 +71,7 @@ describe("postgresql.conf: properties", () => {
     let edits = 0;
     fc.assert(
       fc.property(wholeTree, wantedValue, (tree, value) => {
-        if (orRefused(() => postgresqlConf.edit(tree, { [KEY]: value, port: null })) === undefined) return;
+        if (orRefused(() => edit(postgresqlConf, tree, { [KEY]: value, port: null })) === undefined) return;
         edits++;
         assertEdits(postgresqlConf, tree, { [KEY]: value });
         const removed = assertEdits(postgresqlConf, tree, { [KEY]: null, port: null });
@@ -130,7 +130,7 @@ describe("postgresql.conf: single rules", () => {
       ["port", "\u20ac"],
     ]) {
       assert.throws(
-        () => postgresqlConf.edit(treeOf(""), { [key!]: value! }),
+        () => edit(postgresqlConf, treeOf(""), { [key!]: value! }),
         FormatError,
         JSON.stringify([key, value]),
       );
@@ -184,7 +184,7 @@ describe("postgresql.conf: single rules", () => {
     const tree: Tree = { root: ROOT, files: new Map() };
     const message = `${ROOT}:1: this file does not exist, and PostgreSQL does not start without it`;
     assert.throws(() => postgresqlConf.read(tree, [KEY]), { name: "FormatError", message });
-    assert.throws(() => postgresqlConf.edit(tree, { [KEY]: "1" }), { name: "FormatError", message });
+    assert.throws(() => edit(postgresqlConf, tree, { [KEY]: "1" }), { name: "FormatError", message });
   });
 
   test("null is refused where postgresql.auto.conf sets the value", () => {
@@ -197,7 +197,7 @@ describe("postgresql.conf: single rules", () => {
       after: ["/d/postgresql.auto.conf"],
     };
     assert.throws(
-      () => postgresqlConf.edit(tree, { [KEY]: null }),
+      () => edit(postgresqlConf, tree, { [KEY]: null }),
       /^FormatError: \/d\/postgresql\.auto\.conf:1: .*ALTER SYSTEM RESET max_connections$/,
     );
   });
@@ -228,7 +228,7 @@ describe("postgresql.conf: single rules", () => {
   test("long runs of one byte neither overflow nor slow down", () => {
     for (const byte of [" ", "'", "\\", "9", "a", ".", "#", "=", "\r", "\xff"]) {
       for (const prefix of ["", "max_connections = ", "max_connections = '"]) {
-        orRefused(() => postgresqlConf.edit(treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
+        orRefused(() => edit(postgresqlConf, treeOf(prefix + byte.repeat(3_000_000)), { [KEY]: "625" }));
       }
     }
   });

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { dropIn, dropInOrder } from "../../../provider/services/systemd/drop-in";
 import { FormatError, type Tree } from "../../../provider/text/format";
-import { assertEdits, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 
 const FOLDER = "/etc/systemd/system/nginx.service.d";
 const ROOT = `${FOLDER}/wapt.conf`;
@@ -15,7 +15,7 @@ function treeOf(text: string | undefined, later?: string): Tree {
   return { root: ROOT, files: new Map(files as [string, string][]), after: later === undefined ? [] : [LATER] };
 }
 
-const set = (tree: Tree, value: string | null) => dropIn.edit(tree, { [KEY]: value });
+const set = (tree: Tree, value: string | null) => edit(dropIn, tree, { [KEY]: value });
 const OURS = "[Service]\nLimitNOFILE=32768\n";
 
 describe("our drop-in", () => {
