@@ -137,8 +137,9 @@ in_place() { # SERVICE COMMAND...
   shift
   for id in $files; do
     eval "service=\$service_$id"
-    if [ "$service" = "$of" ] && return_to "$id" && [ -e ./new ] && [ -e ./was ]; then
-      if [ "$next" = 9 ]; then return 99; fi
+    if [ "$service" != "$of" ]; then continue; fi
+    if ! return_to "$id" || [ "$next" = 9 ]; then return 99; fi
+    if [ -e ./new ] && [ -e ./was ]; then
       eval "exec $next<."
       set -- "$folder/$name" "$@"
       next=$((next + 1))
