@@ -13,7 +13,20 @@ import { apply, callsOf, plan, programOf, shells } from "../support/image";
 import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 
 /** Commands that change something, or promise that it lasts. */
-const COMMANDS = ["mkdir", "cp", "ln", "mv", "rm", "rmdir", "sync", "touch", "timeout", "chmod", "chown", "flock"] as const;
+const COMMANDS = [
+  "mkdir",
+  "cp",
+  "ln",
+  "mv",
+  "rm",
+  "rmdir",
+  "sync",
+  "touch",
+  "timeout",
+  "chmod",
+  "chown",
+  "flock",
+] as const;
 
 /** Each of the commands as a function that counts itself in a file, and kills the shell before the n-th. */
 function killedBefore(nth: number, counter: string): string {
