@@ -4,6 +4,9 @@
  * All text is Latin-1 decoded bytes (one character a byte), so that a file that is not valid UTF-8 survives an edit.
  */
 
+import type { Draft } from "./draft";
+import type { Splice } from "./splices";
+
 /** A file with whatever it includes, as the service that reads it sees them. */
 export interface Tree {
   /** The file where a missing setting is inserted. It need not exist yet: then `files` does not hold it. */
@@ -31,10 +34,13 @@ export interface Format {
   /** The effective value of each key that some file sets; a key that none sets is left out. */
   read(tree: Tree, keys: readonly string[]): Readonly<Record<string, Found>>;
   /**
-   * The files whose bytes change, whole; empty when the wanted values already stand. A file that has no bytes left is
-   * returned as "". Refuses with a {@link FormatError} what it cannot edit so that the service takes the wanted value.
+   * The files whose bytes change, with their splices, in ascending order and apart; empty when the wanted values already
+   * stand. Refuses with a {@link FormatError} what it cannot edit so that the service takes the wanted value.
+   *
+   * The splices of a file whose unmanaged values are masked are those of the file itself: no text that an edit writes
+   * comes from such a value.
    */
-  edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, string>;
+  edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, readonly Splice[]>;
 }
 
 /** A file that cannot be read or edited safely: what was found, where, and what to do. */
@@ -71,10 +77,13 @@ export function withRoot(tree: Tree, text: string): Tree {
   return { ...tree, files: new Map(tree.files).set(tree.root, text) };
 }
 
-/** What an edit returns: the root file if its text is another one now. */
-export function changedRoot(before: Tree, after: Tree): ReadonlyMap<string, string> {
-  const text = rootText(after);
-  return text === rootText(before) ? new Map() : new Map([[before.root, text]]);
+/** What an edit returns: of some drafts by file those whose text is another one now. */
+export function changed(
+  drafts: Iterable<readonly [file: string, draft: Draft]>,
+): ReadonlyMap<string, readonly Splice[]> {
+  return new Map(
+    [...drafts].map(([file, { splices }]) => [file, splices] as const).filter(([, list]) => list.length > 0),
+  );
 }
 
 /** The files in the order in which their service reads them, where nothing includes another. */

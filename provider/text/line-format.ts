@@ -2,8 +2,9 @@
  * The editor of formats that have one statement a line: the last line that sets a key decides it, in the root file or in
  * one that is read later. A format adds its grammar: which lines set a key, and how and where a new one is written.
  */
+import { Draft } from "./draft";
 import type { Format, Found, Tree, Wanted } from "./format";
-import { changedRoot, FormatError, readEach, rootText, withRoot } from "./format";
+import { changed, FormatError, readEach, rootText, withRoot } from "./format";
 import { removal, removals } from "./lines";
 import { type Splice, spliced } from "./splices";
 
@@ -46,42 +47,50 @@ export interface Grammar<Line extends SettingLine> {
 export function lineFormat<Line extends SettingLine>(grammar: Grammar<Line>): Format {
   return {
     read: (tree, keys) => readEach(keys, (key) => grammar.deciding(tree, key)),
-    edit: (tree, wanted) => changedRoot(tree, new Edit(grammar, tree, wanted).run()),
+    edit: (tree, wanted) => changed([[tree.root, new Edit(grammar, tree, wanted).run()]]),
   };
 }
 
 class Edit<Line extends SettingLine> {
+  private draft: Draft;
+
   constructor(
     private readonly grammar: Grammar<Line>,
     private tree: Tree,
     private readonly wanted: Wanted,
-  ) {}
+  ) {
+    this.draft = Draft.of(rootText(tree));
+  }
 
-  run(): Tree {
+  /** The root file, edited. */
+  run(): Draft {
     const keys = Object.keys(this.wanted);
-    for (const key of keys) if (this.wanted[key] === null) this.become(this.without(key));
+    for (const key of keys) if (this.wanted[key] === null) this.splice(this.without(key));
     for (const key of this.lastLineFirst(keys)) {
       const value = this.wanted[key];
-      if (typeof value === "string") this.become(this.withValue(key, value));
+      if (typeof value === "string") this.splice(this.withValue(key, value));
     }
-    return this.tree;
+    return this.draft;
   }
 
-  private become(text: string): void {
-    this.tree = withRoot(this.tree, text);
+  private splice(splices: readonly Splice[]): void {
+    this.draft = this.draft.with(splices);
+    this.tree = withRoot(this.tree, this.draft.text);
   }
 
-  /** The root file's text with the key set to the value. */
-  private withValue(key: string, value: string): string {
+  /** Sets the key to the value. */
+  private withValue(key: string, value: string): Splice[] {
     const { grammar, tree } = this;
     const now = grammar.deciding(tree, key);
-    if (now && grammar.isSame(now.value, value)) return rootText(tree);
+    if (now && grammar.isSame(now.value, value)) return [];
     if (now && now.sets.length > 0 && now.file !== tree.root) {
       const problem = `sets ${grammar.name(key)} to ${now.value} after ${tree.root}`;
       throw new FormatError(now.file, now.line, `${problem}; remove this line or set ${value} here`);
     }
-    const text = now && this.mayTake(now, value) ? this.replaced(now, key, value) : this.inserted(tree, key, value);
-    if (grammar.deciding(withRoot(tree, text), key)?.value === value && /^[\0-\xff]*$/.test(value)) return text;
+    const takes = now && this.mayTake(now, value);
+    const splices = takes ? this.replaced(now, key, value) : [grammar.insertion(tree, key, value)];
+    const after = withRoot(tree, spliced(rootText(tree), splices));
+    if (grammar.deciding(after, key)?.value === value && /^[\0-\xff]*$/.test(value)) return splices;
     throw new FormatError(tree.root, 1, `${grammar.name(key)} can't be ${JSON.stringify(value)}; ${grammar.remedy}`);
   }
 
@@ -93,30 +102,28 @@ class Edit<Line extends SettingLine> {
     );
   }
 
-  private inserted(tree: Tree, key: string, value: string): string {
-    return spliced(rootText(tree), [this.grammar.insertion(tree, key, value)]);
-  }
-
-  private replaced(now: Line, key: string, value: string): string {
+  private replaced(now: Line, key: string, value: string): Splice[] {
     const { start, valueStart, valueEnd } = now;
     const text = rootText(this.tree);
     // A line that was added against one that is not the key's own, and is to say the same, goes: so the old file is restored.
-    const candidate = withRoot(this.tree, spliced(text, [removal(text, start)]));
+    const added = removal(text, start);
+    const candidate = withRoot(this.tree, spliced(text, [added]));
     const remaining = this.grammar.deciding(candidate, key);
-    const isAdded = remaining && !isOwn(remaining) && remaining.value === value;
-    if (isAdded && this.inserted(candidate, key, now.value) === text) return rootText(candidate);
-    return spliced(text, [{ start: valueStart, end: valueEnd, text: value }]);
+    const mayBeAdded = remaining && !isOwn(remaining) && remaining.value === value;
+    const again = () => spliced(rootText(candidate), [this.grammar.insertion(candidate, key, now.value)]);
+    if (mayBeAdded && again() === text) return [added];
+    return [{ start: valueStart, end: valueEnd, text: value }];
   }
 
-  /** The root file's text without the key. */
-  private without(key: string): string {
+  /** Takes the key out. */
+  private without(key: string): Splice[] {
     const { grammar, tree } = this;
     const lines = grammar.lines(tree, key).filter(({ file }) => file === tree.root);
     const starts = lines.filter(isOwn).map(({ start }) => start);
     const narrowed = lines.flatMap((line) => (isOwn(line) ? [] : (grammar.narrowed?.(line, key) ?? [])));
-    const text = spliced(rootText(tree), [...narrowed, ...removals(rootText(tree), starts)]);
-    const still = grammar.deciding(withRoot(tree, text), key);
-    if (!still) return text;
+    const splices = [...narrowed, ...removals(rootText(tree), starts)];
+    const still = grammar.deciding(withRoot(tree, spliced(rootText(tree), splices)), key);
+    if (!still) return splices;
     const remedy = (still.sets.length === 0 && grammar.exclusion?.(key)) || "remove this line";
     throw new FormatError(still.file, still.line, `sets ${grammar.name(key)}, which no file shall set; ${remedy}`);
   }

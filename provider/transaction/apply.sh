@@ -1,14 +1,14 @@
 # A transaction on a server: all files and services take the new values, or all have the old ones again.
-# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with paths.sh, files.sh, folders.sh and the programs of the
-# services that it acts on behind it, and then one brace group, so that a connection cut half-way runs nothing, of these
-# calls in this order:
+# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with paths.sh, files.sh, folders.sh, splice.sh and the
+# programs of the services that it acts on behind it, and then one brace group, so that a connection cut half-way runs
+# nothing, of these calls in this order:
 #   begin ROOT WAIT HOLDER JOURNAL SERVICE...   lock the server; ROOT is "" for the server itself; JOURNAL is the hash of
 #                                   what, as was planned on, earlier runs had left to do
 #   space PATH KILOBYTES WANTED
-#   file ID PATH SHA256 BASE64 MODE OWNER SERVICE   write a candidate beside PATH; SHA256 is what was planned on, "-" for
-#                                   none; BASE64 is its new text, "-" to remove it
+#   file ID PATH SHA256 MODE OWNER SERVICE SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for
+#                                   none; a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
 #   pending STEP...                 what a crash from here on leaves to do
-#   put ID PATH, folder, remove_folder
+#   put ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
 # A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.

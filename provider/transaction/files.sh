@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # root, run, through and the like are apply.sh's and paths.sh's too
 
-file() { # ID PATH SHA256 BASE64 MODE OWNER SERVICE
+file() { # ID PATH SHA256 MODE OWNER SERVICE SPLICE...
   ok || return 0
   making=755
   if walk "$2"; then prepare "$@"; else fail refused "$error"; fi
@@ -13,10 +13,10 @@ file() { # ID PATH SHA256 BASE64 MODE OWNER SERVICE
 # All that needs space is written before anything is touched.
 prepare() { # what file was called with, in the file's folder
   stage=.pulumi-wapt.$run.$1
-  eval "folder_$1=\$here name_$1=\$name hash_$1=\$3 path_$1=\$2 service_$1=\$7"
+  eval "folder_$1=\$here name_$1=\$name hash_$1=\$3 path_$1=\$2 service_$1=\$6"
   files="$files $1"
   journal "temporary $root$here/$stage" "temporary $backups${2%/*}/.pulumi-wapt.${2##*/}"
-  if [ "$4" = - ]; then note_drop_in "$root$here"; fi
+  if [ "$7" = - ]; then note_drop_in "$root$here"; fi
   if ! ok; then
     return
   elif make_stage "$stage"; then
@@ -35,15 +35,15 @@ fill_stage() { # the same, in the stage
     fail changed "$2 was changed by someone else while this run was planned; repeat it"
   elif [ -n "$pinned" ] && ! try keep_old "$2"; then
     fail refused "$2: its old version can't be kept: $(reason)"
-  elif [ "$4" != - ] && ! try write_new "$4" "$5" "$6"; then
+  elif [ "$7" != - ] && ! try write_new "$@"; then
     fail refused "$2: no new version can be written beside it: $(reason)"
   fi
   # No longer than that: a file with two names would be taken for one from elsewhere.
   unpin
 }
 
-# A folder of drop-ins goes with its last one.
-note_drop_in() { case $1 in *.service.d) journal "temporary $1" ;; esac }
+# A folder of drop-ins, NAME.TYPE.d, goes with its last one.
+note_drop_in() { case ${1##*/} in *.*.d) journal "temporary $1" ;; esac }
 
 keep_old() { # PATH
   # Where it can be read by its own name alone, a mode that is set anew shows whether it may be changed at all.
@@ -67,17 +67,17 @@ back_up() { # BACKUP COPY: the last five versions, none twice in a row
 }
 
 # In the stage.
-write_new() { # BASE64 MODE OWNER
+write_new() { # what file was called with
+  new_mode=$4 new_owner=$5
+  shift 6
   if [ -e ./was ]; then
     # Owner, mode, ACL, extended attributes and SELinux context come with the copy and stay with its new text.
-    copy ./was ./new && new_text "$1" ./was >./new
+    copy ./was ./new && write_new_text ./new ./was "$@"
   else
-    new_text "$1" >./new && chmod "$2" ./new && if [ -z "$root" ] || [ "$me" = 0 ]; then chown "$3" ./new; fi
-  fi && sync ./new && new_text "$1" ./was | cmp -s - ./new
+    write_new_text ./new /dev/null "$@" && chmod "$new_mode" ./new &&
+      if [ -z "$root" ] || [ "$me" = 0 ]; then chown "$new_owner" ./new; fi && sync ./new
+  fi
 }
-
-# The new text of a file.
-new_text() { printf '%s' "$1" | base64 -d; } # BASE64 OLD; OLD is where the old one can be read, if there is one
 
 # Back into a file's stage. `name` is the file's name, `planned` the hash that was planned on.
 # shellcheck disable=SC2154 # set by eval

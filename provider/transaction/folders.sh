@@ -94,6 +94,21 @@ remove_folder() { # PATH: one that a resource made, when nothing is in it
   cd / || exit 1
 }
 
+return_folder() { # PATH MODE OWNER: one that stood there first
+  ok || return 0
+  if walk "$1" && [ -d "./$name" ]; then
+    if ! step_into "$name"; then
+      fail refused "$1: $error"
+    else
+      touched=1
+      folders="$folders$mode $owner:$group $node $here
+"
+      if ! { try chown "$3" . && try chmod "$2" .; }; then fail refused "$1: $(reason)"; fi
+    fi
+  fi
+  cd / || exit 1
+}
+
 restore_folder() { # MODE OWNER INODE PATH
   if [ -z "$1" ]; then return 0; fi
   if ! walk "${4%/*}/." || ! { [ "$3" != - ] || try mkdir -m 700 "./${4##*/}"; } || ! step_into "${4##*/}"; then

@@ -10,7 +10,15 @@ export interface FolderState {
   /** Octal; undefined where nothing is at that path. */
   readonly mode?: string;
   readonly owner: string;
+  /** By number: UID:GID. */
+  readonly ids: string;
   readonly isFolder: boolean;
+  /** Where it is when every link is followed. */
+  readonly real: string;
+  /** The package that it belongs to. */
+  readonly package?: string;
+  /** The names of the first five things in it. */
+  readonly entries: readonly string[];
   /** Of the file system that holds it, or would. */
   readonly freeKilobytes: number;
 }
@@ -32,8 +40,15 @@ export interface Base {
   readonly root: string;
   readonly user: { readonly id: number; readonly name: string };
   readonly machineId: string;
-  /** Latin-1 text by path, as the server names it. */
+  /**
+   * Latin-1 text by path, as the server names it. Of a file that holds secrets every comment and every value that is not
+   * ours is masked, byte for byte.
+   */
   readonly files: ReadonlyMap<string, string>;
+  /** The SHA-256 of each file's bytes on the server. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Files that were not read, each with the service that asked for it, and why. */
+  readonly unread: readonly { readonly service: string; readonly path: string; readonly why: string }[];
   /** Where something is to be written. */
   readonly disks: readonly { readonly path: string; readonly freeKilobytes: number; readonly writable: boolean }[];
   /** The folders that were asked for. */
@@ -58,8 +73,8 @@ export function serverOf<S extends Readonly<Record<string, Service<unknown>>>>(
   services: S,
   asked: ReadonlySet<string>,
 ): Base & States<S> {
-  const { files, facts } = parseReport(report);
-  const server = baseOf(facts("base"), files, root);
+  const { files, hashes, facts } = parseReport(report);
+  const server = baseOf(facts("base"), { files, hashes }, root);
   for (const [name, service] of Object.entries(services)) {
     const state = asked.has(name)
       ? { value: service.parse(facts(name), files, root), enumerable: true }
@@ -73,22 +88,26 @@ function unknownState(name: string): never {
   throw new Error(`${name} was not asked: name its probe where the resource says what it observes`);
 }
 
-function baseOf(facts: Facts, files: ReadonlyMap<string, string>, root: string): Base {
+function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">, root: string): Base {
   const [id, name] = facts.named("user")[0] ?? [];
   return {
     root,
     user: { id: Number(id), name: name ?? "" },
     machineId: facts.one("machine-id")?.trim() ?? "",
     files,
+    hashes,
+    unread: facts.named("unread").map(([service = "", path = "", why = ""]) => ({ service, path, why })),
     disks: facts.named("disk").map(([path = "", free, access]) => ({
       path,
       freeKilobytes: Number(free),
       writable: access === "writable",
     })),
     folders: Object.fromEntries(
-      facts.named("folder").map(([path = "", mode = "", owner = "", type = "", free]) => {
+      facts.named("folder").map((fields) => {
+        const [path = "", mode, owner = "", type = "", free, ids = "", real = "", name, entries = ""] = fields;
         const isFolder = type.includes("directory");
-        return [path, { mode: mode || undefined, owner, isFolder, freeKilobytes: Number(free) }];
+        const what = { mode: mode || undefined, owner, ids, isFolder, real, package: name || undefined };
+        return [path, { ...what, entries: entries.split("\n").filter(Boolean), freeKilobytes: Number(free) }];
       }),
     ),
     record: parseRecord(files.get(RECORD)),
@@ -117,6 +136,15 @@ function journalOf(text: string, root: string): Journal {
 /** What earlier runs left to do: cut off, or not wanted then (`restart: "never"`). */
 export const pendingOn = ({ journal, record }: Base): ReadonlySet<string> =>
   new Set([...journal.pending, ...record.pending]);
+
+/** What forbids a change beside files that some services need and that were not read. */
+export function unreadProblems({ unread }: Base, services: ReadonlySet<string>): Problem[] {
+  const reasons = unread.filter(({ service }) => services.has(service)).map(({ path, why }) => `${path} ${why}`);
+  return [...new Set(reasons)].map((reason) => ({
+    property: "connection",
+    reason: `preflight, files: ${reason}: put it right on the server; nothing was touched`,
+  }));
+}
 
 /** Space for a file's candidate, its backup and the journal. */
 const DISK_KILOBYTES = 2048;

@@ -1,11 +1,12 @@
 # Reports what stands on a server, one fact a line, and changes nothing. POSIX sh, for dash and busybox.
 # It is sent on stdin to `sh -s`, with the programs of the services that are asked behind it, and then these calls:
 #   observe ROOT            ROOT is "" for the server itself
-#   probe_SERVICE WORD...   what a service's own program finds out
+#   probe SERVICE WORD...   what a service's own program finds out, its function probe_SERVICE
 #   folder PATH             a folder of the program's choice
 #   end_report
-# A line is the base64 of a fact's fields, each ended by a NUL: its service, its name, its values. A file's is
-# "file", its path, and its bytes as they are.
+# A line is the base64 of a fact's fields, each ended by a NUL: its service, its name, its values. A file's is "file", its
+# path, and its bytes as they are; that of one with secrets "masked", its path, the hash of its bytes, and those bytes with
+# all masked that is not ours.
 # shellcheck shell=sh
 
 encode() {
@@ -15,17 +16,76 @@ encode() {
 
 fact() { printf '%s\0' "$@" | encode; } # SERVICE NAME VALUE...
 
+# Nothing that is asked for waits longer than that, whatever a file or a program turns out to be.
+limited() { timeout 20 "$@"; } # COMMAND...
+
+# The longest configuration file that is read, in bytes.
+longest=16777216
+
+contents() { limited head -c "$longest" "$root$1"; } # PATH
+
+is_readable() { # PATH; says why when it is there and is not to be read
+  if [ ! -e "$root$1" ] || [ -d "$root$1" ]; then return 1; fi
+  size=$(stat -Lc %s "$root$1")
+  if [ ! -f "$root$1" ]; then
+    unread "$1" "is no file but a $(stat -Lc %F "$root$1")"
+  elif [ "$size" -gt "$longest" ]; then
+    unread "$1" "has $size bytes, more than the 16 MiB that are read of a configuration file"
+  else
+    [ -r "$root$1" ]
+  fi
+}
+
+asking=base
+probe() { # SERVICE WORD...
+  asking=$1
+  shift
+  "probe_$asking" "$@"
+}
+
+unread() { # PATH WHY
+  fact base unread "$asking" "$1" "$2"
+  return 1
+}
+
 sent='
 '
-file() { # PATH, as the server names it; once, and nothing when it can't be read
+is_new() { # PATH: once each
   case $sent in *"
 $1
-"*) return ;; esac
+"*) return 1 ;; esac
   sent="$sent$1
 "
-  if [ -f "$root$1" ] && [ -r "$root$1" ]; then
-    { printf 'file\0%s\0' "$1" && cat "$root$1"; } | encode
+}
+
+file() { # PATH, as the server names it; nothing when it can't be read
+  if ! is_new "$1" || ! is_readable "$1"; then return 0; fi
+  if contents "$1" | grep -q 'PRIVATE KEY-----'; then
+    unread "$1" "holds a private key, which never leaves the server"
+    return 0
   fi
+  { printf 'file\0%s\0' "$1" && contents "$1"; } | encode
+}
+
+# Of a file with secrets only what is ours leaves the server: its function mask_FORMAT masks byte for byte, from stdin to
+# stdout, each comment and each value that is not ours. The file is read once, so that the hash is that of what was masked.
+masked() { # PATH FORMAT
+  if ! is_new "$1" || ! is_readable "$1"; then return 0; fi
+  text=$(contents "$1" && echo .)
+  text=${text%.}
+  # A NUL gets lost here.
+  if [ "$(($(printf '%s' "$text" | wc -c)))" != "$size" ]; then
+    unread "$1" "has a NUL byte, or was changed while it was read"
+    return 0
+  fi
+  rest=$(printf '%s\n' "$text" | "mask_$2" && echo .)
+  rest=${rest%.}
+  if [ "$(($(printf '%s' "$rest" | wc -c)))" != "$size" ]; then
+    unread "$1" "can't be masked by this server's awk, so it was not sent"
+    return 0
+  fi
+  hash=$(printf '%s' "$text" | sha256sum)
+  printf 'masked\0%s\0%s\0%s' "$1" "${hash%% *}" "$rest" | encode
 }
 
 files_that_name() { # PATTERN FOLDER...: only files that matter leave the server
@@ -33,7 +93,8 @@ files_that_name() { # PATTERN FOLDER...: only files that matter leave the server
   shift
   for folder; do
     for f in "$root$folder"/*.conf; do
-      if [ -f "$f" ] && grep -qE "$pattern" "$f"; then file "${f#"$root"}"; fi
+      f=${f#"$root"}
+      if is_readable "$f" && contents "$f" | grep -qE "$pattern"; then file "$f"; fi
     done
   done
 }
@@ -43,19 +104,30 @@ disk() { # FOLDER: where something is to be written
   if [ -d "$root$1" ]; then
     access=read-only
     if [ -w "$root$1" ]; then access=writable; fi
-    fact base disk "$1" "$(df -Pk "$root$1" | awk 'NR == 2 { print $4 }')" "$access"
+    fact base disk "$1" "$(limited df -Pk "$root$1" | awk 'NR == 2 { print $4 }')" "$access"
   fi
 }
 
-folder() { # PATH
-  mode='' owner='' type=missing
-  if found=$(stat -c '%a %U %F' "$root$1" 2>/dev/null); then
-    mode=${found%% *} owner=${found#* }
-    type=${owner#* } owner=${owner%% *}
+folder() { # PATH: what it is, whose, what is in it, and the space where it is or would be
+  mode='' owner='' ids='' type=missing package=
+  real=$(readlink -f "$root$1") || real=$root$1
+  if found=$(limited stat -c '%a %U %u:%g %F' "$real" 2>/dev/null); then
+    mode=${found%% *} found=${found#* }
+    owner=${found%% *} found=${found#* }
+    ids=${found%% *} type=${found#* }
+    package=$(package_of "${real#"$top"}")
   fi
-  parent=$root$1
+  parent=$real
   while [ ! -d "$parent" ] && [ "$parent" != "${parent%/*}" ]; do parent=${parent%/*}; done
-  fact base folder "$1" "$mode" "$owner" "$type" "$(df -Pk "${parent:-/}" | awk 'NR == 2 { print $4 }')"
+  free=$(limited df -Pk "${parent:-/}" | awk 'NR == 2 { print $4 }')
+  # shellcheck disable=SC2012 # the first names, for a message
+  entries=$(ls -A "$real" 2>/dev/null | head -n 5)
+  fact base folder "$1" "$mode" "$owner" "$type" "$free" "$ids" "${real#"$top"}" "$package" "$entries"
+}
+
+package_of() { # PATH: the package that a folder belongs to
+  if [ -n "$root" ]; then return; fi
+  { limited dpkg -S "$1" || limited rpm -qf --qf '%{NAME}' "$1"; } 2>/dev/null | head -n 1 | sed -n 's/^\([a-z0-9][^ ,:]*\).*/\1/p'
 }
 
 open_files() { # PID: its soft and hard limit, two words
@@ -68,12 +140,13 @@ observe() { # ROOT
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   cd / || exit 1
   root=$1
+  top=${root:+$(readlink -f "$root")}
   errors=$(mktemp) || exit 1
   trap 'rm -f "$errors"' EXIT
   fact base user "$(id -u)" "$(id -un)"
-  fact base machine-id "$(cat "$root/etc/machine-id" 2>/dev/null)"
+  fact base machine-id "$(if is_readable /etc/machine-id; then contents /etc/machine-id; fi)"
   file /var/lib/pulumi-wapt/record.json
-  fact base journal "$(cat "$root/var/lib/pulumi-wapt/journal" 2>/dev/null)"
+  fact base journal "$(if is_readable /var/lib/pulumi-wapt/journal; then contents /var/lib/pulumi-wapt/journal; fi)"
   disk /var/lib
   disk /var/backups
 }

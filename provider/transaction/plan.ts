@@ -1,30 +1,46 @@
 /** Compares what is wanted with what was observed: which bytes change, and what makes them effective. Pure. */
 import { type Problem, RefusedError } from "../problem";
 import { FormatError } from "../text/format";
-import { type Base, pendingOn } from "./observation";
-import { type Claim, foldersToRemove, ownershipProblems, recordAfter } from "./ownership";
+import { type Splice, spliced } from "../text/splices";
+import { type Base, pendingOn, unreadProblems } from "./observation";
+import {
+  type Claim,
+  droppedPlaces,
+  foldersToGiveBack,
+  foldersToRemove,
+  guestsOf,
+  ownershipProblems,
+  recordAfter,
+} from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type Place, type Planned, type Target } from "./target";
 
-/** The stage of the server's record; those of other files are services. */
-export const RECORD_STAGE = "record";
-
 export interface FileChange {
   readonly path: string;
-  /** undefined where there was no file. */
-  readonly from: string | undefined;
-  /** undefined removes the file. */
-  readonly to: string | undefined;
+  /** The SHA-256 of the bytes that it was planned on; undefined where there was no file. */
+  readonly hash: string | undefined;
+  /** What changes in those bytes; undefined removes the file. */
+  readonly splices: readonly Splice[] | undefined;
   readonly stage: string;
+}
+
+/** The text of the server's record before and after; undefined where there is none. */
+export interface RecordChange {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
 }
 
 export interface Plan {
   readonly changes: readonly FileChange[];
+  /** undefined where it stays as it is. */
+  readonly record: RecordChange | undefined;
   readonly steps: readonly Step[];
   readonly checks: readonly Step[];
   readonly folders: readonly Folder[];
   readonly removedFolders: readonly string[];
+  /** Folders that have again the mode (octal) and owner (UID:GID) that they had. */
+  readonly returnedFolders: readonly { readonly path: string; readonly mode: string; readonly owner: string }[];
   /** The hash of what earlier runs had left to do, as it was planned on. */
   readonly journal: string;
   readonly notes: readonly string[];
@@ -47,14 +63,14 @@ export function planOf(server: Base, claim: Claim): Plan {
   const isApplied = claim.mode === "apply";
   if (isApplied) refuse(problemsOf(server, claim));
   const notes: string[] = [];
-  const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, notes));
+  const own = changesOf(server, claim, notes);
   const planned = plannedBy(own);
   if (isApplied && claim.mayRestart !== false) refuse(claim.target.conflicts?.(planned) ?? []);
   const followers = (claim.target.followers?.(planned) ?? [])
     .filter((place) => own.every((change) => change.place.id !== place.id))
     .map((place) => ({ place, file: place.value, running: place.value }));
   const all = [...own, ...followers];
-  const { changes, changed } = edits(all);
+  const { changes, changed } = edits(server, all);
   const needed = neededSteps(server, claim, all, changed);
   const { now, later, deferred } = allowed(server, claim, needed);
   const settings = recordAfter(
@@ -63,7 +79,8 @@ export function planOf(server: Base, claim: Claim): Plan {
     followers.map((change) => change.place),
   );
   return {
-    changes: [...changes, ...recordChange(server, { settings, pending: later })],
+    changes,
+    record: recordChange(server, { settings, pending: later }),
     steps: now,
     checks: merged(
       all
@@ -73,6 +90,7 @@ export function planOf(server: Base, claim: Claim): Plan {
     folders:
       isApplied && claim.target.folder && !folderStands(server, claim.target.folder) ? [claim.target.folder] : [],
     removedFolders: foldersToRemove(server, claim),
+    returnedFolders: foldersToGiveBack(server, claim),
     journal: server.journal.hash,
     notes: [...notes, ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`)],
   };
@@ -83,8 +101,8 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
   const problems = problemsOf(server, claim);
   if (problems.length > 0) return problems;
   try {
-    const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, []));
-    edits(own);
+    const own = changesOf(server, claim, []);
+    edits(server, own);
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
     const isOwn = ({ beside }: Conflict) => planned(beside) !== undefined;
@@ -97,7 +115,9 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
 
 /** Whether nothing is to be done at all. */
 export function isEmpty(plan: Plan): boolean {
-  return plan.changes.length + plan.steps.length + plan.folders.length + plan.removedFolders.length === 0;
+  const { changes, steps, folders, removedFolders, returnedFolders, record } = plan;
+  const parts = [changes, steps, folders, removedFolders, returnedFolders];
+  return record === undefined && parts.every((one) => one.length === 0);
 }
 
 function refuse(problems: readonly Problem[]): void {
@@ -105,7 +125,18 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 function problemsOf(server: Base, claim: Claim): Problem[] {
-  return [...ownershipProblems(server, claim.owner, claim.target), ...(claim.target.problems ?? [])];
+  const { target } = claim;
+  return [
+    ...unreadProblems(server, servicesOf(server, target)),
+    ...ownershipProblems(server, claim),
+    ...(target.problems ?? []),
+  ];
+}
+
+/** The services whose files a target is made of; of one that can't be read, any may be. */
+function servicesOf({ unread }: Base, { isUnreadable, places, reads = [] }: Target): ReadonlySet<string> {
+  if (isUnreadable) return new Set(unread.map(({ service }) => service));
+  return new Set([...places.map(({ stage }) => stage), ...reads]);
 }
 
 const plannedBy =
@@ -113,8 +144,19 @@ const plannedBy =
   (id) =>
     changes.find((change) => change.place.id === id)?.running;
 
-function changeOf(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
-  if (claim.mode === "apply") return [{ place, file: place.value, running: place.value }];
+/** What becomes of each of the owner's places: of those that it wants, and of those that it wanted until now. */
+function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
+  const { places } = claim.target;
+  const back = (all: readonly Place[]) => all.flatMap((place) => restored(server, claim, place, notes));
+  if (claim.mode === "restore") return back([...places, ...guestsOf(server, claim)]);
+  const { isUnreadable, problems = [] } = claim.former ?? {};
+  for (const { reason } of isUnreadable ? problems : [])
+    notes.push(`what is no longer wanted and can't be read is left as it is: ${reason}`);
+  const wanted = places.map((place) => ({ place, file: place.value, running: place.value }));
+  return [...wanted, ...back(droppedPlaces(server, claim))];
+}
+
+function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
   const entry = server.record.settings[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];
@@ -125,7 +167,7 @@ function changeOf(server: Base, claim: Claim, place: Place, notes: string[]): Ch
   return [{ place, file: before.file, running: before.file ?? before.running }];
 }
 
-function edits(all: readonly Change[]): { changes: FileChange[]; changed: ReadonlySet<Place> } {
+function edits(server: Base, all: readonly Change[]): { changes: FileChange[]; changed: ReadonlySet<Place> } {
   const changes: FileChange[] = [];
   const changed = new Set<Place>();
   // Places of one file and what it includes are edited together.
@@ -133,8 +175,9 @@ function edits(all: readonly Change[]): { changes: FileChange[]; changed: Readon
     const { format, tree, stage, removesEmptyFile } = group[0]!.place;
     const wanted = Object.fromEntries(group.map(({ place, file }) => [place.key, file]));
     const files = format.edit(tree, wanted);
-    for (const [path, text] of files) {
-      changes.push({ path, from: tree.files.get(path), to: text === "" && removesEmptyFile ? undefined : text, stage });
+    for (const [path, splices] of files) {
+      const isGone = removesEmptyFile && spliced(tree.files.get(path) ?? "", splices) === "";
+      changes.push({ path, hash: server.hashes.get(path), splices: isGone ? undefined : splices, stage });
     }
     const differing = group.filter(({ place, file }) => fileValue(place) !== file);
     // A file may be repaired without a value changing (a duplicate key): then all of its values count as changed.
@@ -197,10 +240,10 @@ export function folderStands(server: Base, folder: Folder): boolean {
   return found?.isFolder === true && found.mode === folder.mode && (server.root !== "" || found.owner === folder.owner);
 }
 
-function recordChange(server: Base, record: RecordFile): FileChange[] {
+function recordChange(server: Base, record: RecordFile): RecordChange | undefined {
   const from = server.files.get(RECORD);
   const to = formatRecord(record) || undefined;
-  return to === from ? [] : [{ path: RECORD, from, to, stage: RECORD_STAGE }];
+  return to === from ? undefined : { from, to };
 }
 
 /** What a server still runs with an old value, or has still to be made. */

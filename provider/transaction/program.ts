@@ -1,11 +1,12 @@
 /** Writes a plan as the calls that apply.sh takes, and reads what it reports; and observe.sh with its calls. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { call } from "../text/shell";
-import { type FileChange, type Plan, RECORD_STAGE } from "./plan";
-import { formatRecord, parseRecord } from "./record";
+import type { Splice } from "../text/splices";
+import type { FileChange, Plan } from "./plan";
+import { formatRecord, parseRecord, RECORD } from "./record";
+import { hashOf } from "./report";
 import { type Probe, type Services, type Slot, type Step, stepName } from "./service";
 
 /** Where on the server to look. */
@@ -29,7 +30,7 @@ export const LOCK_SECONDS = 120;
 export function observeProgram({ root, probes, folders }: Scope, services: Services): string {
   const calls = [
     call("observe", root),
-    ...probes.map(({ service, words }) => call(`probe_${service}`, ...words)),
+    ...probes.map(({ service, words }) => call("probe", service, ...words)),
     ...folders.map((path) => call("folder", path)),
     call("end_report"),
   ];
@@ -42,7 +43,7 @@ export function applyProgram(plan: Plan, services: Services, run: Run): string {
 }
 
 /** The parts of the transaction's own program, in the order of what they need. */
-const TRANSACTION = ["apply.sh", "paths.sh", "files.sh", "folders.sh"];
+const TRANSACTION = ["apply.sh", "paths.sh", "files.sh", "folders.sh", "splice.sh"];
 
 /** The transaction's own program and those of some services, with calls. */
 export function transactionProgram(calls: readonly string[], services: Services, names: ReadonlySet<string>): string {
@@ -78,6 +79,7 @@ export function transactionCalls(plan: Plan, services: Services, run: Run): stri
     ...preparations(plan, root),
     ...services.order.flatMap((slot) => callsAt(slot, plan, root)),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
+    ...plan.returnedFolders.map(({ path, mode, owner }) => call("return_folder", path, mode, owner)),
     ...lastOfRecord(plan),
     call("finish"),
   ];
@@ -89,7 +91,7 @@ function preparations(plan: Plan, root: string): string[] {
   const names = new Set(onServer(root, plan.steps).map(stepName));
   return [
     ...plan.folders.map(({ path, minFree }) => call("space", path, String(minFree.kilobytes), minFree.text)),
-    ...managed(plan).map((change, index) => fileCall(change, `f${index}`)),
+    ...plan.changes.map((change, index) => fileCall(change, `f${index}`, "644")),
     ...(first ?? last ?? []).slice(0, 1),
     ...(names.size > 0 ? [call("pending", ...names)] : []),
     ...(first ?? []).slice(1),
@@ -113,10 +115,8 @@ function stepsAt(slot: Slot, plan: Plan, root: string): Step[] {
 
 const stepCall = ({ service, verb, words }: Step): string => call("step", service, verb, ...words);
 
-const managed = (plan: Plan): FileChange[] => plan.changes.filter(({ stage }) => stage !== RECORD_STAGE);
-
 function put(plan: Plan, stage: string): string[] {
-  return managed(plan).flatMap((change, index) =>
+  return plan.changes.flatMap((change, index) =>
     change.stage === stage ? [call("put", `f${index}`, change.path)] : [],
   );
 }
@@ -126,18 +126,18 @@ function put(plan: Plan, stage: string): string[] {
  * lose what stood there before, and what it forgets goes last, when it is no longer needed.
  */
 function recordChanges(plan: Plan): { first?: [string, string]; last?: [string, string] } {
-  const change = plan.changes.find(({ stage }) => stage === RECORD_STAGE);
-  if (!change) return {};
-  const [old, now] = [parseRecord(change.from), parseRecord(change.to)];
+  if (!plan.record) return {};
+  const { from, to } = plan.record;
+  const [old, now] = [parseRecord(from), parseRecord(to)];
   const text = formatRecord({
     settings: { ...old.settings, ...now.settings },
     pending: [...new Set([...old.pending, ...now.pending])].sort(),
   });
   const both = text || undefined;
-  const steps = (id: string, from: string | undefined, to: string | undefined): [string, string] | undefined =>
-    from === to ? undefined : [fileCall({ ...change, from, to }, id), call("put", id, change.path)];
-  const first = isDeepStrictEqual(parseRecord(both), old) ? undefined : steps("r1", change.from, both);
-  return { first, last: steps("r2", first ? both : change.from, change.to) };
+  const steps = (id: string, was: string | undefined, text: string | undefined): [string, string] | undefined =>
+    was === text ? undefined : [fileCall(rewritten(was, text), id, "600"), call("put", id, RECORD)];
+  const first = isDeepStrictEqual(parseRecord(both), old) ? undefined : steps("r1", from, both);
+  return { first, last: steps("r2", first ? both : from, to) };
 }
 
 function lastOfRecord(plan: Plan): string[] {
@@ -145,12 +145,25 @@ function lastOfRecord(plan: Plan): string[] {
   return (last ?? []).slice(first ? 0 : 1);
 }
 
-function fileCall({ path, from, to, stage }: FileChange, id: string): string {
-  const bytes = (text: string) => Buffer.from(text, "latin1");
-  const hash = from === undefined ? "-" : createHash("sha256").update(bytes(from)).digest("hex");
-  const content = to === undefined ? "-" : bytes(to).toString("base64");
-  return call("file", id, path, hash, content, stage === RECORD_STAGE ? "600" : "644", "0:0", stage);
+/** The record with another text. */
+function rewritten(from: string | undefined, to: string | undefined): FileChange {
+  return {
+    path: RECORD,
+    stage: "record",
+    hash: from === undefined ? undefined : hashOf(from),
+    splices: to === undefined ? undefined : [{ start: 0, end: (from ?? "").length, text: to }],
+  };
 }
+
+function fileCall({ path, hash = "-", splices, stage }: FileChange, id: string, mode: string): string {
+  return call("file", id, path, hash, mode, "0:0", stage, ...(splices?.flatMap(spliceWords) ?? ["-"]));
+}
+
+const spliceWords = ({ start, end, text }: Splice): string[] => [
+  String(start),
+  String(end - start),
+  Buffer.from(text, "latin1").toString("base64"),
+];
 
 export interface Outcome {
   /** "ok", or why not: refused (all as before), changed (plan again), busy, broken (not all was put back). */

@@ -1,4 +1,5 @@
 /** Reads observe.sh's report: a fact a line, the base64 of its fields, each ended by a NUL. */
+import { createHash } from "node:crypto";
 
 /** The facts that one service reported, by their names. */
 export class Facts {
@@ -20,8 +21,10 @@ export class Facts {
 }
 
 export interface Report {
-  /** Latin-1 text by path, as the server names it. */
+  /** Latin-1 text by path, as the server names it; of some files with what is not ours masked. */
   readonly files: ReadonlyMap<string, string>;
+  /** The SHA-256 of each file's bytes on the server. */
+  readonly hashes: ReadonlyMap<string, string>;
   /** The facts of a service. */
   facts(service: string): Facts;
 }
@@ -29,17 +32,29 @@ export interface Report {
 /** @throws Error when the report is not whole. */
 export function parseReport(text: string): Report {
   const files = new Map<string, string>();
+  const hashes = new Map<string, string>();
   const facts = new Map<string, string[][]>();
   for (const line of text.split("\n")) {
     const fields = Buffer.from(line, "base64").toString("latin1");
     const [service, rest] = cut(fields);
-    if (service === "file") files.set(...cut(rest));
-    else facts.set(service, [...(facts.get(service) ?? []), rest.split("\0").slice(0, -1)]);
+    if (service === "file" || service === "masked") {
+      const [path, content] = cut(rest);
+      const [hash, masked] = service === "masked" ? cut(content) : [hashOf(content), content];
+      files.set(path, masked);
+      hashes.set(path, hash);
+    } else {
+      const known = facts.get(service);
+      if (known) known.push(rest.split("\0").slice(0, -1));
+      else facts.set(service, [rest.split("\0").slice(0, -1)]);
+    }
   }
   const isWhole = facts.get("base")?.some(([name]) => name === "end");
   if (!isWhole) throw new Error("the server's report is not whole: its last line is missing");
-  return { files, facts: (service) => new Facts(facts.get(service) ?? []) };
+  return { files, hashes, facts: (service) => new Facts(facts.get(service) ?? []) };
 }
+
+/** The SHA-256 of a file's bytes, from its Latin-1 text. */
+export const hashOf = (text: string): string => createHash("sha256").update(text, "latin1").digest("hex");
 
 function cut(fields: string): [string, string] {
   const end = fields.indexOf("\0");

@@ -10,7 +10,7 @@ import { argumentNames, checkArguments } from "../../provider/resources/definiti
 import { waptServer } from "../../provider/resources/wapt-server";
 import { type Server, services } from "../../provider/services";
 import type { Claim } from "../../provider/transaction/ownership";
-import { type FileChange, type Plan, planOf, RECORD_STAGE } from "../../provider/transaction/plan";
+import { type Plan, planOf } from "../../provider/transaction/plan";
 import {
   applyProgram,
   type Outcome,
@@ -19,6 +19,8 @@ import {
   transactionCalls,
   transactionProgram,
 } from "../../provider/transaction/program";
+import { RECORD } from "../../provider/transaction/record";
+import { hashOf } from "../../provider/transaction/report";
 import { ManagedServer, type Remote } from "../../provider/transaction/server";
 import { snapshot } from "./local-remote";
 
@@ -89,12 +91,17 @@ export function imageOf(context: { after(done: () => void): void }, files: Reado
 /** All paths below a root but what is kept on purpose: the record, the lock and the backups. */
 export const rest = (root: string): string[] => Object.keys(snapshot(root));
 
-/** A change of one file; `from` is undefined where there is none yet, `text` removes it where it is. */
-export const to = (path: string, from: string | undefined, text: string | undefined): FileChange => ({
+/** A change of one file's whole text; `from` is undefined where there is none yet, `to` removes it where it is. */
+export interface Rewriting {
+  readonly path: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+export const to = (path: string, from: string | undefined, text: string | undefined): Rewriting => ({
   path,
   from,
   to: text,
-  stage: path.endsWith("/record.json") ? RECORD_STAGE : "kernel",
 });
 
 /** The hash of a journal in which nothing is left to do. */
@@ -106,11 +113,20 @@ export function journalHash(...lines: readonly string[]): string {
 }
 
 /** A plan that changes files alone. */
-export const changing = (...changes: FileChange[]): Plan => ({
-  changes,
+export const changing = (...files: Rewriting[]): Plan => ({
+  changes: files
+    .filter(({ path }) => path !== RECORD)
+    .map(({ path, from, to: text }) => ({
+      path,
+      hash: from === undefined ? undefined : hashOf(from),
+      splices: text === undefined ? undefined : [{ start: 0, end: (from ?? "").length, text }],
+      stage: "kernel",
+    })),
+  record: files.find(({ path }) => path === RECORD),
   steps: [],
   checks: [],
   folders: [],
+  returnedFolders: [],
   removedFolders: [],
   journal: NOTHING_LEFT,
   notes: [],

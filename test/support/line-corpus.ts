@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { type Format, FormatError, type Tree, type Wanted } from "../../provider/text/format";
+import { edit } from "./lossless";
 
 /** `before` gives way to `after` at `line`, in lines without LF; a change of the last line tells of a missing LF. */
 interface Change {
@@ -65,18 +66,18 @@ function check(format: Format, given: Case, tree: Tree): void {
     const { error } = given.expect;
     if (!given.read) assert.throws(() => format.read(tree, keys), FormatError);
     assert.throws(
-      () => format.edit(tree, given.wanted),
+      () => edit(format, tree, given.wanted),
       (thrown) => thrown instanceof FormatError && thrown.message === `${folder}/${error}`,
     );
     return;
   }
-  const edited = format.edit(tree, given.wanted);
+  const edited = edit(format, tree, given.wanted);
   const expected = given.expect === "unchanged" ? new Map() : changed(tree, folder, given.expect);
   assert.deepEqual(edited, expected);
   const after = { ...tree, files: new Map([...tree.files, ...edited]) };
-  assert.deepEqual(format.edit(after, given.wanted), new Map(), "a second edit changes something");
+  assert.deepEqual(edit(format, after, given.wanted), new Map(), "a second edit changes something");
   const stands = Object.entries(format.read(tree, keys)).map(([key, found]) => [key, found.value]);
-  if (!given.noOpChanges) assert.deepEqual(format.edit(tree, Object.fromEntries(stands)), new Map(), "no-op");
+  if (!given.noOpChanges) assert.deepEqual(edit(format, tree, Object.fromEntries(stands)), new Map(), "no-op");
 }
 
 function changed(tree: Tree, folder: string, changes: readonly Change[]): Map<string, string> {

@@ -1,6 +1,7 @@
 /** What every edit of a format must keep, whatever the file. */
 import assert from "node:assert/strict";
-import { type Format, FormatError, type Tree, type Wanted } from "../../provider/text/format";
+import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../provider/text/format";
+import { spliced } from "../../provider/text/splices";
 
 /** The result; undefined when the format refuses the file. Anything thrown but a FormatError goes on. */
 export function orRefused<T>(run: () => T): T | undefined {
@@ -12,8 +13,14 @@ export function orRefused<T>(run: () => T): T | undefined {
   }
 }
 
+/** The files that an edit changes, whole. */
+export function edit(format: Format, tree: Tree, wanted: Wanted): Map<string, string> {
+  const changed = [...format.edit(tree, wanted)];
+  return new Map(changed.map(([file, splices]) => [file, spliced(tree.files.get(file) ?? "", splices)]));
+}
+
 export function edited(format: Format, tree: Tree, wanted: Wanted): Tree {
-  return { ...tree, files: new Map([...tree.files, ...format.edit(tree, wanted)]) };
+  return { ...tree, files: new Map([...tree.files, ...edit(format, tree, wanted)]) };
 }
 
 export function values(format: Format, tree: Tree, keys: readonly string[]): Record<string, string> {
@@ -22,7 +29,7 @@ export function values(format: Format, tree: Tree, keys: readonly string[]): Rec
 
 /** A setting's value is read back as wanted, a second edit changes nothing, and only files that changed are returned. */
 export function assertEdits(format: Format, tree: Tree, wanted: Wanted): Tree {
-  const result = format.edit(tree, wanted);
+  const result = edit(format, tree, wanted);
   for (const [file, text] of result) assert.notEqual(text, tree.files.get(file), `${file} is returned unchanged`);
   const after = edited(format, tree, wanted);
   for (const [key, value] of Object.entries(wanted)) {
@@ -37,6 +44,24 @@ export function assertRestores(format: Format, tree: Tree, wanted: Wanted): void
   const before = values(format, tree, Object.keys(wanted));
   const restored = Object.fromEntries(Object.keys(wanted).map((key) => [key, before[key] ?? null]));
   assert.deepEqual(edited(format, edited(format, tree, wanted), restored).files, tree.files);
+}
+
+/** One setting alone: its old value alone gives way, or a line is added, or one that an edit had added goes. */
+export function assertOneChange(tree: Tree, after: Tree, wanted: Wanted, read: Readonly<Record<string, Found>>): void {
+  const [[key, value], ...more] = Object.entries(wanted) as [[string, string | null], ...[string, string | null][]];
+  if (more.length > 0 || value === null) return;
+  const { removed, added } = oneChange(tree.files.get(tree.root)!, after.files.get(tree.root)!);
+  assert(added === "" || (read[key]?.value ?? "").includes(removed), removed);
+}
+
+/** The text between what both begin with and what both end with. */
+function oneChange(before: string, after: string): { readonly removed: string; readonly added: string } {
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && before[head] === after[head]) head++;
+  let tail = 0;
+  while (tail < shorter - head && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
+  return { removed: before.slice(head, before.length - tail), added: after.slice(head, after.length - tail) };
 }
 
 /** How many milliseconds the edit takes, the fastest of three. */

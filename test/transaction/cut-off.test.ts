@@ -38,7 +38,7 @@ function killedBefore(nth: number, counter: string): string {
 /** A file of its own for each run: what outlives a killed run still counts in its file. */
 function counters(context: TestContext): () => string {
   const folder = mkdtempSync(join(tmpdir(), "counter-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
   let runs = 0;
   return () => join(folder, String(++runs));
 }

@@ -273,7 +273,7 @@ for (const shell of shells) {
     });
 
     it("may be swapped before any step, and nothing of root's is given away", async (context) => {
-      const plan = { ...wanting(`${HOME}/up`), changes: [to("/etc/late", undefined, "new")] };
+      const plan = { ...wanting(`${HOME}/up`), changes: changing(to("/etc/late", undefined, "new")).changes };
       const steps = callsOf(plan, "").length;
       for (let step = 1; step < steps; step++) {
         const { root, at } = hostileImage(context, passwd);

@@ -7,24 +7,25 @@ import type { Claim } from "../../provider/transaction/ownership";
 import { isEmpty, type Plan, planOf } from "../../provider/transaction/plan";
 import { parseRecord, RECORD } from "../../provider/transaction/record";
 import { claimOf, observe } from "../support/image";
+import { carryOut, hashesOf } from "../support/live-server";
 import { localRemote, untunedServer } from "../support/local-remote";
 
 /** The server once a plan is carried out. */
 function carriedOut(server: Server, plan: Plan): Server {
   const files = new Map(server.files);
-  for (const { path, from, to } of plan.changes) {
-    assert.equal(from, server.files.get(path), `${path} was planned on other bytes`);
-    if (to === undefined) files.delete(path);
-    else files.set(path, to);
+  for (const { path, hash } of plan.changes) {
+    assert.equal(hash, server.hashes.get(path), `${path} was planned on other bytes`);
   }
+  carryOut(plan, files);
   const folders = { ...server.folders };
-  const free = { freeKilobytes: 1e9 };
+  const free = { ids: "0:0", real: "", entries: [], freeKilobytes: 1e9 };
   for (const { path, mode, owner } of plan.folders) folders[path] = { mode, owner, isFolder: true, ...free };
   for (const path of plan.removedFolders) folders[path] = { owner: "", isFolder: false, ...free };
   const [nginx, wapt] = [server.nginx, server.wapt];
   return {
     ...server,
     files,
+    hashes: hashesOf(files),
     folders,
     record: parseRecord(files.get(RECORD)),
     nginx: { ...nginx, tree: { ...nginx.tree, files } },

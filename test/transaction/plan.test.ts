@@ -5,7 +5,7 @@ import { RefusedError } from "../../provider/problem";
 import { definitions } from "../../provider/resources";
 import type { Server } from "../../provider/services";
 import type { Claim } from "../../provider/transaction/ownership";
-import { foreseenProblems, isEmpty, planOf, RECORD_STAGE } from "../../provider/transaction/plan";
+import { foreseenProblems, isEmpty, planOf } from "../../provider/transaction/plan";
 import { stepName } from "../../provider/transaction/service";
 import { callsOf, claimOf, wholeClaim } from "../support/image";
 import { afterRun, liveServer } from "../support/live-server";
@@ -77,10 +77,7 @@ describe("a plan", () => {
     const tuned = tunedFor(2500);
     const old = { ...tuned, postgresql: [{ ...tuned.postgresql[0]!, settings: { max_connections: "100" } }] };
     const plan = planOf(old, claimOf(old, "PostgresConnections", 2500));
-    assert.deepEqual(
-      plan.changes.filter(({ stage }) => stage !== RECORD_STAGE),
-      [],
-    );
+    assert.deepEqual(plan.changes, []);
     assert.deepEqual(names(plan), ["postgresql restart", "wapt restart"]);
   });
 
@@ -116,16 +113,18 @@ describe("a plan", () => {
     const never = { ...wholeClaim(server, 2500), mayRestart: false };
     const plan = planOf(server, never);
     assert.ok(names(plan).every((name) => !name.endsWith(" restart")));
-    const record = plan.changes.find((change) => change.stage === RECORD_STAGE);
-    assert.deepEqual(JSON.parse(record!.to!).pending, ["postgresql restart", "wapt restart"]);
+    assert.deepEqual(JSON.parse(plan.record!.to!).pending, ["postgresql restart", "wapt restart"]);
   });
 
   it("takes the pool along where max_connections alone is lowered, and leaves it its owner's", () => {
     const tuned = tunedFor(5000);
     const plan = planOf(tuned, claimOf(tuned, "PostgresConnections", 1000));
     const ini = plan.changes.find(({ path }) => path.endsWith("waptserver.ini"));
-    assert.match(ini?.to ?? "", /^db_max_connections = 240$/m);
-    const record = JSON.parse(plan.changes.find(({ stage }) => stage === RECORD_STAGE)!.to!);
+    assert.deepEqual(
+      ini?.splices?.map(({ text }) => text),
+      ["240"],
+    );
+    const record = JSON.parse(plan.record!.to!);
     assert.equal(record.settings.db_max_connections.resource, "WaptServer paris");
     assert.equal(record.settings.max_connections.resource, "PostgresConnections paris");
   });

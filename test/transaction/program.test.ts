@@ -19,16 +19,18 @@ const record = (values: Record<string, string>): string =>
 
 const step = (service: string, verb: string, ...words: string[]): Step => ({ service, verb, words });
 
+const splice = { start: 0, end: 0, text: "b" };
+
 /** A change of every kind on a server itself. */
 const all: Plan = {
   changes: [
-    { path: "/etc/nginx/nginx.conf", from: "a", to: "b", stage: "nginx" },
-    { path: "/etc/sysctl.d/wapt.conf", from: undefined, to: "b", stage: "kernel" },
-    { path: "/opt/wapt/conf/waptserver.ini", from: "a", to: "b", stage: "wapt" },
-    { path: "/etc/systemd/system/nginx.service.d/zz.conf", from: "a", to: undefined, stage: "systemd" },
-    { path: "/etc/postgresql/postgresql.conf", from: "a", to: "b", stage: "postgresql" },
-    { path: "/var/lib/pulumi-wapt/record.json", from: record({ a: "1" }), to: record({ a: "2" }), stage: "record" },
+    { path: "/etc/nginx/nginx.conf", hash: "a", splices: [splice], stage: "nginx" },
+    { path: "/etc/sysctl.d/wapt.conf", hash: undefined, splices: [splice], stage: "kernel" },
+    { path: "/opt/wapt/conf/waptserver.ini", hash: "a", splices: [splice], stage: "wapt" },
+    { path: "/etc/systemd/system/nginx.service.d/zz.conf", hash: "a", splices: undefined, stage: "systemd" },
+    { path: "/etc/postgresql/postgresql.conf", hash: "a", splices: [splice], stage: "postgresql" },
   ],
+  record: { from: record({ a: "1" }), to: record({ a: "2" }) },
   steps: [
     step("wapt", "restart", "wapttasks", "waptserver"),
     step("postgresql", "restart", "postgresql@15-main", "postgres", "5432", "/data", "-"),
@@ -46,6 +48,7 @@ const all: Plan = {
   folders: [
     { path: "/srv/up", mode: "700", owner: "www-data", selinuxType: "t", minFree: { kilobytes: 5, text: "5KiB" } },
   ],
+  returnedFolders: [],
   removedFolders: ["/srv/old"],
   journal: NOTHING_LEFT,
   notes: [],
@@ -77,8 +80,8 @@ describe("a transaction's calls", () => {
       "step nginx check /etc/nginx/nginx.conf",
       "step postgresql check postgres /postgres /data /c 625",
       "put /etc/sysctl.d/wapt.conf",
-      "step kernel sysctl net/core/somaxconn 4096",
       "put /etc/systemd/system/nginx.service.d/zz.conf",
+      "step kernel sysctl net/core/somaxconn 4096",
       "step systemd reload",
       "step systemd limit nginx 20000",
       "put /etc/nginx/nginx.conf",
@@ -109,8 +112,7 @@ describe("a transaction's calls", () => {
   });
 
   const recordPuts = (from: string, to: string) => {
-    const change = { ...all.changes[5]!, from: from || undefined, to: to || undefined };
-    const calls = words({ ...all, changes: [...all.changes.slice(0, 5), change] });
+    const calls = words({ ...all, record: { from: from || undefined, to: to || undefined } });
     return calls.flatMap((call, at) => (call.endsWith("record.json") ? [[call.split(" ")[0], at]] : []));
   };
   const touched = words(all).indexOf("put /etc/sysctl.d/wapt.conf");

@@ -5,8 +5,9 @@
  *
  * The grammar and the rules of includes are those of nginx 1.22.
  */
-import { type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
-import { type Splice, spliced } from "../../text/splices";
+import { Draft } from "../../text/draft";
+import { changed, type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
+import type { Splice } from "../../text/splices";
 import {
   type Block,
   type Configuration,
@@ -43,7 +44,7 @@ export const nginxConf: Format = { read, edit };
 
 /**
  * Every occurrence of a simple directive, in the order in which nginx meets them, whatever blocks they stand in.
- * @throws FormatError as the read of {@link nginx} does.
+ * @throws FormatError as the read of {@link nginxConf} does.
  */
 export function directives(tree: Tree, name: string): Occurrence[] {
   const { directives: found } = walk(tree, new Set([name]));
@@ -61,7 +62,7 @@ function read(tree: Tree, keys: readonly string[]): Readonly<Record<string, Foun
   return found;
 }
 
-function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, string> {
+function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, readonly Splice[]> {
   const settings = Object.keys(wanted).map((key) => settingOf(tree, key));
   const configuration = walk(tree, namesOf(settings).add("events"));
   const splices = new Map<string, Splice[]>();
@@ -69,7 +70,7 @@ function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, string> {
     const change = changeOf(tree, configuration, setting, wanted[setting.key] ?? null);
     if (change) splices.set(change.file, [...(splices.get(change.file) ?? []), ...change.splices]);
   }
-  return new Map([...splices].map(([file, list]) => [file, spliced(tree.files.get(file) ?? "", list)]));
+  return changed([...splices].map(([file, list]) => [file, Draft.of(tree.files.get(file) ?? "").with(list)] as const));
 }
 
 /** A key, taken apart. */

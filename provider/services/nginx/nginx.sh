@@ -11,30 +11,76 @@ nginx_workers() { # MASTER: PIDs of its workers that are not on their way out
   done
 }
 
-nginx_master() { timeout 60 systemctl show -p MainPID --value nginx 2>/dev/null; }
+nginx_master() { timeout 20 systemctl show -p MainPID --value nginx 2>/dev/null; }
+
+# Where no nginx can be asked: a file, then those that it includes. A key is never included, so it is never sent.
+nginx_file() { # PATH
+  case $sent in *"
+$1
+"*) return ;; esac
+  file "$1"
+  if ! is_readable "$1" >/dev/null; then return; fi
+  included=$(contents "$1" | nginx_includes)
+  while IFS= read -r pattern; do
+    case $pattern in '') continue ;; /*) ;; *) pattern=${conf%/*}/$pattern ;; esac
+    # No word is split, the pattern alone is expanded.
+    IFS=
+    # shellcheck disable=SC2086
+    set -- "$root"$pattern
+    unset IFS
+    for f; do nginx_file "${f#"$root"}"; done
+  done <<END
+$included
+END
+}
+
+# The paths of a file's include directives, a line each.
+nginx_includes() {
+  # shellcheck disable=SC2016 # awk's
+  limited awk '
+    { text = text $0 "\n" }
+    function cut(pattern) {
+      if (!match(text, pattern)) return 0
+      token = substr(text, 1, RLENGTH)
+      text = substr(text, RLENGTH + 1)
+      return 1
+    }
+    END {
+      if (!index(text, "include")) exit
+      while (text != "") {
+        if (cut("^([ \t\r\n]+|#[^\n]*)")) continue
+        if (cut("^[;{}]")) {
+          if (token == ";" && count == 2 && words[1] == "include" && words[2] !~ /\n/) print words[2]
+          count = 0
+        } else if (cut("^(\"([^\"\\\\]|\\\\(.|\n))*\"|\047([^\047\\\\]|\\\\(.|\n))*\047)")) {
+          words[++count] = substr(token, 2, length(token) - 2)
+        } else if (cut("^([^ \t\r\n;{\\\\]|\\\\(.|\n)|[$][{])+") || cut("^.")) {
+          words[++count] = token
+        }
+      }
+    }'
+}
 
 probe_nginx() { # CONF, "" to find it
   if [ -n "$root" ] || ! command -v nginx >/dev/null 2>&1; then
     conf=${1:-/etc/nginx/nginx.conf}
     fact nginx conf "$conf"
-    find "$root${conf%/*}" \( -type f -o -type l \) ! -name '.*' 2>/dev/null | while IFS= read -r f; do
-      file "${f#"$root"}"
-    done
+    nginx_file "$conf"
     disk "${conf%/*}"
     return
   fi
-  fact nginx version "$(nginx -V 2>&1)"
+  fact nginx version "$(limited nginx -V 2>&1)"
   if [ -n "$1" ]; then set -- "$1" -c "$1"; else set -- ''; fi
   conf=$1
   shift
   # -T prints every file's text; only their names are kept here, since the text is not told apart reliably.
-  dump=$({ nginx -T "$@" 2>&3 | sed -n 's/^# configuration file \(.*\):$/\1/p'; } 3>"$errors")
-  if nginx -t -q "$@" 2>/dev/null; then
+  dump=$({ limited nginx -T "$@" 2>&3 | sed -n 's/^# configuration file \(.*\):$/\1/p'; } 3>"$errors")
+  if limited nginx -t -q "$@" 2>/dev/null; then
     fact nginx test ok
   else
     fact nginx test "$(cat "$errors")"
   fi
-  conf=${conf:-$(nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  conf=${conf:-$(limited nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
   fact nginx conf "$conf"
   disk "${conf%/*}"
   file "$conf"

@@ -6,12 +6,11 @@
  * quotes when PostgreSQL demands them. Escapes other than `''`, `\\` and `\n` are not written.
  */
 import { posix } from "node:path";
-import { type Format, FormatError, readEach, type Tree, type Wanted } from "../../text/format";
+import { Draft } from "../../text/draft";
+import { changed, type Format, FormatError, readEach, type Tree, type Wanted } from "../../text/format";
 import { insertion, lineStart, removals } from "../../text/lines";
-import { spliced } from "../../text/splices";
+import type { Splice } from "../../text/splices";
 import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./scanner";
-
-export { commandLineSetting } from "./command-line";
 
 /** PostgreSQL reads the configuration file at depth 0, and refuses a file at a greater depth than this. */
 const MAX_DEPTH = 10;
@@ -30,13 +29,19 @@ export const postgresqlConf: Format = {
    * @throws FormatError as read does, and where postgresql.auto.conf overrides what is wanted.
    */
   edit(tree, wanted: Wanted) {
+    const drafts = new Map([...tree.files].map(([file, text]) => [file, Draft.of(text)]));
     const files = new Map(tree.files);
+    const splice: Splicing = (file, splices) => {
+      const draft = drafts.get(file)!.with(splices);
+      drafts.set(file, draft);
+      files.set(file, draft.text);
+    };
     for (const [key, value] of Object.entries(wanted)) {
       const current = { ...tree, files };
-      if (value === null) remove(current, nameOf(tree, key), files);
-      else set(current, nameOf(tree, key), value, files);
+      if (value === null) remove(current, nameOf(tree, key), splice);
+      else set(current, nameOf(tree, key), value, splice);
     }
-    return new Map([...files].filter(([file, text]) => text !== tree.files.get(file)));
+    return changed(drafts);
   },
 };
 
@@ -143,7 +148,10 @@ function isIn(file: string, directory: string): boolean {
   return posix.dirname(file) === directory && name.endsWith(".conf") && !name.startsWith(".");
 }
 
-function set(tree: Tree, name: string, value: string, files: Map<string, string>): void {
+/** Changes the text of a file. */
+type Splicing = (file: string, splices: readonly Splice[]) => void;
+
+function set(tree: Tree, name: string, value: string, splice: Splicing): void {
   if (/[\0\u0100-\uffff]/.test(value)) {
     throw new FormatError(tree.root, 1, `the value wanted for ${name} holds a character that can't be written here`);
   }
@@ -152,24 +160,23 @@ function set(tree: Tree, name: string, value: string, files: Map<string, string>
   const at = settings.effective(name);
   if (at?.value === value) return;
   const file = at?.file ?? tree.root;
-  const text = files.get(file)!;
+  const text = tree.files.get(file)!;
   if (at) {
-    const spelling = spelled(value, text[at.start] === "'");
-    files.set(file, spliced(text, [{ start: at.start, end: at.end, text: spelling }]));
+    splice(file, [{ start: at.start, end: at.end, text: spelled(value, text[at.start] === "'") }]);
   } else {
     const place = behindDefault(text, name) ?? text.length;
-    files.set(file, spliced(text, [insertion(text, place, `${name} = ${spelled(value, false)}`)]));
+    splice(file, [insertion(text, place, `${name} = ${spelled(value, false)}`)]);
   }
 }
 
-function remove(tree: Tree, name: string, files: Map<string, string>): void {
+function remove(tree: Tree, name: string, splice: Splicing): void {
   const settings = new Settings(tree, [name]);
   refuseOverride(settings.override(name), name, null);
   for (const file of settings.files()) {
-    const text = files.get(file)!;
+    const text = tree.files.get(file)!;
     const assignments = settings.all(name).filter((at) => at.file === file);
     const starts = assignments.map((at) => lineStart(text, at.start));
-    files.set(file, spliced(text, removals(text, starts)));
+    splice(file, removals(text, starts));
   }
 }
 

@@ -4,7 +4,7 @@
 
 postgresql_clusters() { # VERSION NAME PORT STATUS OWNER DATA CONF, a line each
   if [ -z "$root" ] && command -v pg_lsclusters >/dev/null 2>&1; then
-    pg_lsclusters -h | while read -r version name port status owner data _; do
+    limited pg_lsclusters -h | while read -r version name port status owner data _; do
       printf '%s %s %s %s %s %s %s\n' "$version" "$name" "$port" "$status" "$owner" "$data" \
         "/etc/postgresql/$version/$name/postgresql.conf"
     done
@@ -33,27 +33,123 @@ running_postgresql() { # PORT OWNER DATA
   fact postgresql command "$3" "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)"
   unit=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$pid/cgroup" | tail -n 1)
   fact postgresql process "$3" "$(readlink "/proc/$pid/exe")" "$unit" \
-    "$(systemctl show -p TasksMax --value "$unit" 2>/dev/null)"
+    "$(limited systemctl show -p TasksMax --value "$unit" 2>/dev/null)"
   result=answer
-  answer=$(runuser -u "$2" -- psql -XAtq -F ' ' -h "$(sed -n 5p "$3/postmaster.pid")" -p "$1" -d postgres -c "
+  answer=$(limited runuser -u "$2" -- psql -XAtq -F ' ' -h "$(sed -n 5p "$3/postmaster.pid")" -p "$1" -d postgres -c "
     select name, setting from pg_settings
       where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
     union all select 'file', sourcefile from pg_file_settings group by sourcefile" 2>&1) || result=error
   fact postgresql "$result" "$3" "$answer"
-  printf '%s\n' "$answer" | sed -n 's/^file //p' | while IFS= read -r f; do file "$f"; done
+  printf '%s\n' "$answer" | sed -n 's/^file //p' | while IFS= read -r f; do masked "$f" postgresql; done
 }
 
 probe_postgresql() {
   postgresql_clusters | while read -r version name port status owner data conf; do
     fact postgresql cluster "$data" "$version" "$name" "$port" "${status%%,*}" "$owner" "$conf"
-    file "$conf"
+    masked "$conf" postgresql
     disk "${conf%/*}"
     for f in "$root${conf%/*}"/*.conf "$root${conf%/*}"/conf.d/*.conf; do
-      case $f in */pg_hba.conf | */pg_ident.conf) ;; *) file "${f#"$root"}" ;; esac
+      case $f in */pg_hba.conf | */pg_ident.conf) ;; *) masked "${f#"$root"}" postgresql ;; esac
     done
-    file "$data/postgresql.auto.conf"
+    masked "$data/postgresql.auto.conf" postgresql
     case $status in online*) running_postgresql "$port" "$owner" "$data" </dev/null ;; esac
   done
+}
+
+# Names, signs, quotes, blanks and line ends stay, so that scanner.ts reads the same lines; every other byte is an x.
+# Readable are the values that are ours or name other files, and in a comment the name of a default that is ours. A line
+# that PostgreSQL can't read is masked whole, so that scanner.ts refuses it too.
+mask_postgresql() {
+  # shellcheck disable=SC2016 # awk's
+  limited awk '
+    BEGIN {
+      ORS = ""
+      ours["max_connections"] = ours["superuser_reserved_connections"] = ours["reserved_connections"] = ours["port"] = 1
+      ours["include"] = ours["include_if_exists"] = ours["include_dir"] = 1
+      letter = "[A-Za-z_\001]"
+      word = "^" letter "[A-Za-z_0-9\001._:/-]*"
+      name = "^" letter "[A-Za-z_0-9\001]*"
+      string = "^\047([^\047\\\\]|\047\047|\\\\.)*\047"
+      integer = "^[-+]?(0x[0-9a-fA-F]+|[0-9]+)[a-zA-Z]*"
+      real = "^[-+]?[0-9]*[.][0-9]*([Ee][-+]?[0-9]+)?"
+    }
+
+    function hidden(text) {
+      gsub(/[^ \t\r]/, "x", text)
+      return text
+    }
+
+    # What a line consists of is told by its classes: the line itself with each byte of the upper half as \001.
+    function skip(pattern) {
+      if (!match(substr(classes, at), pattern)) return 0
+      at += RLENGTH
+      return RLENGTH
+    }
+
+    # From its # on; of `#name =` the name stays when it is ours.
+    function comment(line,   start, from) {
+      start = at++
+      skip("^[ \t\r]*")
+      from = at
+      skip(word)
+      if (tolower(substr(line, from, at - from)) in ours) {
+        skip("^[ \t\r]*")
+        if (skip("^=")) return substr(line, start, at - start) hidden(substr(line, at))
+      }
+      return "#" hidden(substr(line, start + 1))
+    }
+
+    function value(   start, length_of) {
+      if (skip(string)) return 1
+      start = at
+      if (skip(word)) return substr(classes, start, at - start) !~ (name "[.]" substr(name, 2) "$")
+      length_of = match(substr(classes, at), integer) ? RLENGTH : 0
+      if (match(substr(classes, at), real) && RLENGTH > length_of) length_of = RLENGTH
+      at += length_of
+      return length_of > 0
+    }
+
+    function hidden_value(text,   quote) {
+      quote = substr(text, 1, 1) == "\047" ? "\047" : ""
+      if (quote != "") text = substr(text, 2, length(text) - 2)
+      gsub(/./, "x", text)
+      return quote text quote
+    }
+
+    function in_file(line,   start, key, end, text) {
+      classes = line
+      gsub(/\001/, "\002", classes)
+      gsub(/[^\001-\177]/, "\001", classes)
+      at = 1
+      skip("^[ \t\r]*")
+      if (at > length(line)) return line
+      start = at
+      if (substr(line, at, 1) == "#") return substr(line, 1, at - 1) comment(line)
+      if (!skip(word)) return unreadable(line)
+      key = substr(classes, start, at - start)
+      if (key !~ (name "$") && key !~ (name "[.]" substr(name, 2) "$")) return unreadable(line)
+      key = tolower(substr(line, start, at - start))
+      skip("^[ \t\r]*")
+      if (skip("^=")) skip("^[ \t\r]*")
+      start = at
+      if (!value()) return unreadable(line)
+      end = at
+      skip("^[ \t\r]*")
+      if (at <= length(line) && substr(line, at, 1) != "#") return unreadable(line)
+      text = substr(line, start, end - start)
+      if (!(key in ours)) text = hidden_value(text)
+      return substr(line, 1, start - 1) text substr(line, end, at - end + 1) hidden(substr(line, at + 1))
+    }
+
+    # Of a byte order mark, which is refused as such, nothing is masked.
+    function unreadable(line,   mark) {
+      mark = NR == 1 && substr(line, 1, 3) == "\357\273\277" ? substr(line, 1, 3) : ""
+      line = substr(line, length(mark) + 1)
+      gsub(/./, "=", line)
+      return mark line
+    }
+
+    { print (NR > 1 ? "\n" : "") in_file($0) }'
 }
 
 postgresql_check() { # OWNER BINARY DATA CONF MAX_CONNECTIONS

@@ -3,7 +3,8 @@ import { join, posix } from "node:path";
 import type { Problem } from "../../problem";
 import { bound, type Facts } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
-import { commandLineSetting, postgresqlConf } from "./postgresql-conf";
+import { commandLineSetting } from "./command-line";
+import { postgresqlConf } from "./postgresql-conf";
 
 export interface Cluster {
   readonly version: string;

@@ -11,7 +11,7 @@ probe_systemd() { # UNIT...
     done
   done
   if [ -n "$root" ]; then return; fi
-  units=$(systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax "$@" 2>/dev/null)
+  units=$(limited systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax "$@" 2>/dev/null)
   fact systemd units "$units"
   for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
     # shellcheck disable=SC2046 # two words

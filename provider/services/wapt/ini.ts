@@ -6,9 +6,10 @@
  * of its own above the key, for Python 3's int() crashes at it. Writing the value with its note back takes that line away
  * again. The notes of lines that an edit takes out stay as comment lines too.
  */
-import { changedRoot, type Format, FormatError, readEach, type Tree, withRoot } from "../../text/format";
+import { Draft } from "../../text/draft";
+import { changed, type Format, FormatError, readEach, type Tree } from "../../text/format";
 import { insertion, lineBreak, lineEnd, lineStart, removal } from "../../text/lines";
-import { type Splice, spliced } from "../../text/splices";
+import type { Splice } from "../../text/splices";
 import { DEFAULTS, type Ini, isPadded, parseIni, type Section, type Setting, valueIn } from "./ini-parser";
 
 /** Settings of an ini file, without includes: of a tree, only the root is looked at. */
@@ -38,19 +39,20 @@ export const ini: Format = {
    */
   edit(tree, wanted) {
     const names = Object.keys(wanted).map((key) => nameOf(tree, key));
-    let text = textOf(tree);
+    let draft = Draft.of(textOf(tree));
     for (const [index, value] of Object.values(wanted).entries()) {
       const name = names[index]!;
       if (value !== null) refuseValue(tree, name, value);
+      const { text } = draft;
       const parsed = parse(tree, text, names);
       const section = sectionOf(tree, parsed, name);
       const settings = settingsOf(parsed, name);
-      if (value === null) text = spliced(text, taken(text, settings));
-      else if (settings.length > 0) text = spliced(text, replaced(text, settings, value));
+      if (value === null) draft = draft.with(taken(text, settings));
+      else if (settings.length > 0) draft = draft.with(replaced(text, settings, value));
       else if (inherited(text, parsed, name) !== value)
-        text = spliced(text, [inserted(text, parsed, section, name, value)]);
+        draft = draft.with([inserted(text, parsed, section, name, value)]);
     }
-    return changedRoot(tree, withRoot(tree, text));
+    return changed([[tree.root, draft]]);
   },
 };
 

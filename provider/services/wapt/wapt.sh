@@ -1,8 +1,110 @@
 # WAPT's configuration. Its services are systemd's units. A part of observe.sh.
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # root is its
 
 probe_wapt() { # WAPTSERVER_INI
   fact wapt ini "$1"
-  file "$1"
+  masked "$1" ini
   disk "${1%/*}"
+}
+
+# Sections, keys, delimiters, blanks and line ends stay, so that ini-parser.ts reads the same lines; every other byte is an
+# x. Readable are the values of our keys, and comments that the server's record holds as well: an edit has moved them
+# there from a value, and they are sent with the record anyway.
+mask_ini() {
+  # shellcheck disable=SC2016 # awk's
+  limited env record="$root/var/lib/pulumi-wapt/record.json" awk '
+    BEGIN {
+      ORS = ""
+      ours["db_host"] = ours["db_port"] = ours["db_max_connections"] = ours["max_clients"] = 1
+      # What Python strips: in ASCII, and in UTF-8 of two and three bytes.
+      ascii = " \t\v\f\r\034\035\036\037"
+      wide["\302\205"] = wide["\302\240"] = wide["\341\232\200"] = wide["\342\201\237"] = wide["\343\200\200"] = 1
+      wide["\342\200\250"] = wide["\342\200\251"] = wide["\342\200\257"] = 1
+      for (i = 128; i <= 138; i++) wide["\342\200" sprintf("%c", i)] = 1
+      path = ENVIRON["record"]
+      while ((getline line < path) > 0) if (line ~ /"before"/) record = record line "\n"
+      # A byte as it stands in the record: in JSON, and each of the upper half as a character of its own in UTF-8.
+      for (i = 1; i < 256; i++) {
+        c = sprintf("%c", i)
+        json[c] = i < 32 ? sprintf("\\u%04x", i) : i < 128 ? c : sprintf(i < 192 ? "\302%c" : "\303%c", i < 192 ? i : i - 64)
+      }
+      json["\t"] = "\\t"; json["\f"] = "\\f"; json["\b"] = "\\b"; json["\r"] = "\\r"; json["\\"] = "\\\\"; json["\""] = "\\\""
+    }
+
+    function hidden(text) {
+      gsub(/[^ \t\v\f\r\034\035\036\037]/, "x", text)
+      return text
+    }
+
+    # How many bytes the blank takes that begins at a place, or that ends there; 0 when none does.
+    function blank_at(text, at,   c) {
+      c = substr(text, at, 1)
+      if (c == "") return 0
+      if (index(ascii, c)) return 1
+      if (substr(text, at, 2) in wide) return 2
+      return (substr(text, at, 3) in wide) ? 3 : 0
+    }
+    function blank_before(text, end,   c) {
+      c = substr(text, end, 1)
+      if (index(ascii, c)) return 1
+      if (end >= 2 && (substr(text, end - 1, 2) in wide)) return 2
+      return (end >= 3 && (substr(text, end - 2, 3) in wide)) ? 3 : 0
+    }
+    function behind_blanks(text, at, end,   length_of) {
+      blanks = 0
+      while (at <= end && (length_of = blank_at(text, at))) {
+        at += length_of
+        blanks++
+      }
+      return at
+    }
+    function before_blanks(text, start, end,   length_of) {
+      while (end >= start && (length_of = blank_before(text, end))) end -= length_of
+      return end
+    }
+
+    function is_recorded(text,   sought, i) {
+      sub(/\r$/, "", text)
+      if (record == "" || length(text) > length(record)) return 0
+      for (i = 1; i <= length(text); i++) sought = sought json[substr(text, i, 1)]
+      return index(record, sought)
+    }
+
+    # The line with what stands from a place up to another one masked.
+    function masked(line, from, end) {
+      return substr(line, 1, from - 1) hidden(substr(line, from, end - from + 1)) substr(line, end + 1)
+    }
+
+    function last(text, c,   at, found) {
+      while (at = index(text, c)) {
+        found += at
+        text = substr(text, at + 1)
+      }
+      return found + 0
+    }
+
+    function in_ini(line,   from, end, bracket, sign, key, value) {
+      if (NR == 1 && substr(line, 1, 3) == "\357\273\277") return masked(line, 4, length(line))
+      if (NR == 1 && (line ~ /^\377\376/ || line ~ /^\376\377/)) return masked(line, 3, length(line))
+      from = behind_blanks(line, 1, length(line))
+      indent = blanks
+      end = before_blanks(line, from, length(line))
+      if (from > end) return line
+      if (substr(line, from, 1) ~ /[#;]/) return is_recorded(line) ? line : masked(line, from + 1, length(line))
+      if (is_within && indent > level) return is_ours ? line : masked(line, from, end)
+      level = indent
+      is_within = 0
+      bracket = substr(line, from, 1) == "[" ? last(substr(line, from, end - from + 1), "]") : 0
+      if (bracket >= 3) return masked(line, from + bracket, length(line))
+      if (!match(substr(line, from, end - from + 1), /[=:]/)) return masked(line, from, end)
+      sign = from + RSTART - 1
+      key = substr(line, from, before_blanks(line, from, sign - 1) - from + 1)
+      value = behind_blanks(line, sign + 1, end)
+      is_within = 1
+      is_ours = tolower(key) in ours
+      return is_ours ? line : masked(line, value, end)
+    }
+
+    { print (NR > 1 ? "\n" : "") in_ini($0) }'
 }

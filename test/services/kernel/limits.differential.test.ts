@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { limits } from "../../../provider/services/kernel/limits";
 import { FormatError, type Tree, type Wanted } from "../../../provider/text/format";
 import { anyTree, KEYS, treeOf, USER, value } from "../../support/limits-arbitrary";
-import { edited, orRefused, values } from "../../support/lossless";
+import { edit, edited, orRefused, values } from "../../support/lossless";
 
 const FILES = 3000;
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
@@ -54,7 +54,7 @@ function whyNotPam(): string | undefined {
 /** Tells whether our editor says that a line frees the user from all limits. */
 function isFreed(tree: Tree): boolean {
   try {
-    limits.edit(tree, { [KEYS[0]]: "1" });
+    edit(limits, tree, { [KEYS[0]]: "1" });
     return false;
   } catch (thrown) {
     return thrown instanceof FormatError && thrown.problem.startsWith("frees");
@@ -102,7 +102,7 @@ describe(`limits.conf against pam_limits (SEED=${seed})`, { skip: isSkipped && w
     }
     const trees = samples.flatMap(([tree, one, other]) => {
       const wanted = choice(one, other);
-      return orRefused(() => limits.edit(tree, wanted)) ? [edited(limits, tree, wanted)] : [];
+      return orRefused(() => edit(limits, tree, wanted)) ? [edited(limits, tree, wanted)] : [];
     });
     const comparable = trees.filter(expected);
     const after = sessions(comparable);

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { sysctl, sysctlOrder } from "../../../provider/services/kernel/sysctl";
 import type { Tree } from "../../../provider/text/format";
-import { edited, orRefused, values } from "../../support/lossless";
+import { edit, edited, orRefused, values } from "../../support/lossless";
 import { anyTree, KEYS, value } from "../../support/sysctl-arbitrary";
 
 const FILES = 1200;
@@ -122,7 +122,7 @@ describe(`sysctl against procps and systemd (SEED=${seed})`, { skip: isSkipped &
     const readable = samples.filter(([tree]) => orRefused(() => sysctl.read(tree, KEYS)));
     const read = effective(readable.map(([tree]) => tree));
     for (const [at, [tree]] of readable.entries()) assertTaken(tree, read[at]!, shown(tree));
-    const edits = readable.filter(([tree, wanted]) => orRefused(() => sysctl.edit(tree, { [KEYS[0]]: wanted })));
+    const edits = readable.filter(([tree, wanted]) => orRefused(() => edit(sysctl, tree, { [KEYS[0]]: wanted })));
     const results = edits.map(([tree, wanted]) => edited(sysctl, tree, { [KEYS[0]]: wanted }));
     const after = effective(results);
     for (const [at, [tree, wanted]] of edits.entries()) {

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { sysctl } from "../../../provider/services/kernel/sysctl";
-import type { Found, Tree, Wanted } from "../../../provider/text/format";
-import { assertEdits, assertRestores, milliseconds, orRefused } from "../../support/lossless";
-import { oneChange } from "../../support/one-change";
+import type { Tree, Wanted } from "../../../provider/text/format";
+import { assertEdits, assertOneChange, assertRestores, edit, milliseconds, orRefused } from "../../support/lossless";
 import { anyTree, KEYS, treeOf, value } from "../../support/sysctl-arbitrary";
 
 const wanted: fc.Arbitrary<Wanted> = fc
@@ -22,29 +21,16 @@ function othersLines(tree: Tree): string[] {
     .filter((line) => !managed.test(line) && line !== "");
 }
 
-/** One setting alone: its old value alone gives way, or a line is added, or one that an edit had added goes. */
-function assertOneChange(
-  tree: Tree,
-  after: Tree,
-  wanted: [string, string | null][],
-  read: Readonly<Record<string, Found>>,
-) {
-  const [[key, value], ...more] = wanted as [[string, string | null], ...[string, string | null][]];
-  if (more.length > 0 || value === null) return;
-  const { removed, added } = oneChange(tree.files.get(tree.root)!, after.files.get(tree.root)!);
-  assert(added === "" || (read[key]?.value ?? "").includes(removed), removed);
-}
-
 test("an edit sets the value, repeats to nothing, restores to the very bytes, and keeps other lines", () => {
   let edits = 0;
   fc.assert(
     fc.property(anyTree, wanted, (tree, values) => {
       const read = orRefused(() => sysctl.read(tree, Object.keys(values)));
-      if (!read || !orRefused(() => sysctl.edit(tree, values))) return;
+      if (!read || !orRefused(() => edit(sysctl, tree, values))) return;
       edits++;
       const after = assertEdits(sysctl, tree, values);
       assert.deepEqual(othersLines(after), othersLines(tree));
-      assertOneChange(tree, after, Object.entries(values), read);
+      assertOneChange(tree, after, values, read);
       // A removed line is not put back where it stood.
       if (Object.keys(read).every((key) => values[key] !== null)) assertRestores(sysctl, tree, values);
     }),
@@ -56,7 +42,7 @@ test("an edit sets the value, repeats to nothing, restores to the very bytes, an
 test("null leaves no assignment", () => {
   fc.assert(
     fc.property(anyTree, (tree) => {
-      const result = orRefused(() => sysctl.edit(tree, { [KEYS[0]]: null }));
+      const result = orRefused(() => edit(sysctl, tree, { [KEYS[0]]: null }));
       if (!result) return;
       const after = { ...tree, files: new Map([...tree.files, ...result]) };
       assert.deepEqual(sysctl.read(after, [KEYS[0]]), {});
@@ -68,7 +54,7 @@ test("null leaves no assignment", () => {
 /** The file edits or is refused; either way in time. */
 const timed = {
   ...sysctl,
-  edit: (tree: Tree, values: Wanted) => orRefused(() => sysctl.edit(tree, values)) ?? new Map(),
+  edit: (tree: Tree, values: Wanted) => orRefused(() => edit(sysctl, tree, values)) ?? new Map(),
 };
 
 test("10 MB are edited in well under a second, and hostile lines in linear time", () => {

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { sysctl, sysctlOrder } from "../../../provider/services/kernel/sysctl";
 import { FormatError } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
+import { edit } from "../../support/lossless";
 
 const ROOT = "/etc/sysctl.d/wapt.conf";
 
@@ -11,21 +12,21 @@ testCorpus(sysctl, join(__dirname, "corpus/sysctl"), ROOT);
 
 test("a file that does not exist is created, and has no bytes left when its settings are removed", () => {
   const tree = { root: ROOT, files: new Map<string, string>() };
-  const created = sysctl.edit(tree, { "net.core.somaxconn": "7500", "net.ipv4.tcp_max_syn_backlog": "7500" });
+  const created = edit(sysctl, tree, { "net.core.somaxconn": "7500", "net.ipv4.tcp_max_syn_backlog": "7500" });
   const text = "net.core.somaxconn = 7500\nnet.ipv4.tcp_max_syn_backlog = 7500\n";
   assert.deepEqual(created, new Map([[ROOT, text]]));
   const none = { "net.core.somaxconn": null, "net.ipv4.tcp_max_syn_backlog": null };
-  assert.deepEqual(sysctl.edit({ root: ROOT, files: created }, none), new Map([[ROOT, ""]]));
-  assert.deepEqual(sysctl.edit(tree, none), new Map());
+  assert.deepEqual(edit(sysctl, { root: ROOT, files: created }, none), new Map([[ROOT, ""]]));
+  assert.deepEqual(edit(sysctl, tree, none), new Map());
 });
 
 test("what no line can say is refused", () => {
   const tree = { root: ROOT, files: new Map([[ROOT, "net.core.somaxconn = 1\n"]]) };
   for (const value of ["1\n2", " 2", "2 ", "2\r", "2\0", "2 # raised", "2\u20ac"]) {
-    assert.throws(() => sysctl.edit(tree, { "net.core.somaxconn": value }), FormatError, JSON.stringify(value));
+    assert.throws(() => edit(sysctl, tree, { "net.core.somaxconn": value }), FormatError, JSON.stringify(value));
   }
   for (const key of ["net.core.somaxconn = 1\nx", "-net.core.x", "#x", "net.core.*", "a..b", " a.b", ""]) {
-    assert.throws(() => sysctl.edit(tree, { [key]: "5" }), FormatError, JSON.stringify(key));
+    assert.throws(() => edit(sysctl, tree, { [key]: "5" }), FormatError, JSON.stringify(key));
   }
 });
 

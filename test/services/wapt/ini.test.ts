@@ -6,7 +6,7 @@ import { ini } from "../../../provider/services/wapt/ini";
 import { FormatError, type Tree, type Wanted } from "../../../provider/text/format";
 import { anyFile, KEY, type Line, plainFile, ROOT, textOf, treeOf, wantedValue } from "../../support/ini-arbitrary";
 import { testCorpus } from "../../support/line-corpus";
-import { assertEdits, assertRestores, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, assertRestores, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 
 const textAfter = (text: string, wanted: Wanted) => edited(ini, treeOf(text), wanted).files.get(ROOT);
 
@@ -116,7 +116,7 @@ describe("ini: single rules", () => {
       "options.#c",
       "a]b.c",
     ]) {
-      assert.throws(() => ini.edit(treeOf("[options]\n"), { [key]: "1" }), FormatError, key);
+      assert.throws(() => edit(ini, treeOf("[options]\n"), { [key]: "1" }), FormatError, key);
       assert.throws(() => ini.read(treeOf("[options]\n"), [key]), FormatError, key);
     }
   });
@@ -124,7 +124,7 @@ describe("ini: single rules", () => {
   test("a value that Python would read as another one is refused", () => {
     for (const value of [" 1", "1\t", "1\n", "1\r2", "1\n# 2", "1\n 2", "\u20ac", "\xc2\xa01"]) {
       assert.throws(
-        () => ini.edit(treeOf("[options]\nport = 5\n"), { "options.port": value }),
+        () => edit(ini, treeOf("[options]\nport = 5\n"), { "options.port": value }),
         FormatError,
         JSON.stringify(value),
       );
@@ -135,7 +135,7 @@ describe("ini: single rules", () => {
     const tree: Tree = { root: ROOT, files: new Map() };
     const message = `${ROOT}:1: this file does not exist; check its path`;
     assert.throws(() => ini.read(tree, [KEY]), { name: "FormatError", message });
-    assert.throws(() => ini.edit(tree, { [KEY]: null }), { name: "FormatError", message });
+    assert.throws(() => edit(ini, tree, { [KEY]: null }), { name: "FormatError", message });
   });
 
   test("ten megabytes are edited in linear time", () => {
@@ -170,7 +170,7 @@ describe("ini: single rules", () => {
         "[options]\ndb_max_connections =",
         "[options]\ndb_max_connections = 5",
       ]) {
-        orRefused(() => ini.edit(treeOf(prefix + run.repeat(1_000_000 / run.length)), { [KEY]: "625" }));
+        orRefused(() => edit(ini, treeOf(prefix + run.repeat(1_000_000 / run.length)), { [KEY]: "625" }));
       }
     }
   });

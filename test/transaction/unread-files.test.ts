@@ -1,0 +1,83 @@
+/** Files that an observation does not read: it ends all the same, says which and why, and a plan is refused by name. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { RefusedError } from "../../provider/problem";
+import { isEmpty, planOf } from "../../provider/transaction/plan";
+import { claimOf, observe, shells, wholeClaim } from "../support/image";
+import { localRemote, untunedServer } from "../support/local-remote";
+
+const INI = "/opt/wapt/conf/waptserver.ini";
+const CONF = "/etc/postgresql/15/main/postgresql.conf";
+const SITE = "/etc/nginx/sites-enabled/wapt";
+const SYSCTL = "/etc/sysctl.d/wapt.conf";
+
+/** What takes the place of a file, and what is said of it. */
+const disguises: Readonly<Record<string, readonly [make: (path: string) => void, says: string]>> = {
+  "a FIFO": [(path) => execFileSync("mkfifo", [path]), "is no file but a fifo"],
+  "an endless device": [(path) => symlinkSync("/dev/zero", path), "is no file but a character special file"],
+  "17 MiB": [
+    (path) => {
+      writeFileSync(path, "");
+      truncateSync(path, 17 * 2 ** 20);
+    },
+    `has ${17 * 2 ** 20} bytes, more than the 16 MiB that are read of a configuration file`,
+  ],
+  "a NUL": [(path) => writeFileSync(path, "[options]\ndb_password = a\0b\n"), "has a NUL byte, or was changed"],
+  "a private key": [
+    (path) => writeFileSync(path, "-----BEGIN PRIVATE KEY-----\nabc\n"),
+    "holds a private key, which never leaves the server",
+  ],
+};
+
+const cases: readonly (readonly [path: string, what: string, resource: string])[] = [
+  [INI, "a FIFO", "WaptServerIni"],
+  [INI, "an endless device", "PostgresConnections"],
+  [INI, "17 MiB", "WaptServerIni"],
+  [INI, "a NUL", "WaptServerIni"],
+  [CONF, "a NUL", "PostgresConnections"],
+  [CONF, "17 MiB", "PostgresConnections"],
+  [SITE, "a FIFO", "NginxTuning"],
+  [SITE, "a private key", "NginxTuning"],
+  [SYSCTL, "a FIFO", "KernelLimits"],
+  [SYSCTL, "17 MiB", "KernelLimits"],
+];
+
+for (const shell of shells) {
+  describe(`a file that is not read, by ${shell.join(" ")}`, () => {
+    for (const [path, what, resource] of cases) {
+      it(`is named: ${what} for ${path}, to ${resource}`, { timeout: 60_000 }, async (context) => {
+        const root = untunedServer(context);
+        const remote = localRemote(shell);
+        rmSync(join(root, path), { force: true });
+        const [make, says] = disguises[what]!;
+        make(join(root, path));
+        const server = await observe(remote, root);
+        assert.equal(server.files.has(path), false);
+        for (const claim of [claimOf(server, resource, 2500), wholeClaim(server, 2500)]) {
+          assert.throws(
+            () => planOf(server, claim),
+            (thrown) => thrown instanceof RefusedError && thrown.message.includes(`${path} ${says}`),
+          );
+        }
+        const other = resource === "KernelLimits" ? "ProxyTempPath" : "KernelLimits";
+        assert.equal(isEmpty(planOf(server, claimOf(server, other, 2500))), false);
+      });
+    }
+
+    it("is none where all are files: what nginx includes is sent, and no key beside it", async (context) => {
+      const root = untunedServer(context);
+      const conf = join(root, "/etc/nginx/nginx.conf");
+      writeFileSync(join(root, "/etc/nginx/server.key"), "-----BEGIN PRIVATE KEY-----\nabc\n");
+      writeFileSync(join(root, "/etc/nginx/not included"), "secret");
+      writeFileSync(join(root, "/etc/nginx/it's one"), "# of its own\n");
+      writeFileSync(conf, `${readFileSync(conf, "latin1")}\n# include server.key;\ninclude "/etc/nginx/it's o*";\n`);
+      const server = await observe(localRemote(shell), root);
+      const sent = [...server.files.keys()].filter((path) => path.startsWith("/etc/nginx/"));
+      assert.deepEqual(sent.sort(), ["/etc/nginx/it's one", "/etc/nginx/nginx.conf", SITE]);
+      assert.deepEqual(server.unread, []);
+    });
+  });
+}
