@@ -1,5 +1,6 @@
 /** Which resource owns which setting of a server, and what the record says after a change. Pure. */
 import type { Problem } from "../problem";
+import { harmless } from "../text/harmless";
 import type { Base } from "./observation";
 import { type Entry, type Owner, RECORD, type ServerRecord } from "./record";
 import { fileValue, type Place, type Target } from "./target";
@@ -43,7 +44,8 @@ export function ownershipProblems(server: Base, owner: Pick<Owner, "stack" | "id
   const first = foreign[0] ? record[foreign[0]] : undefined;
   if (!first) return [];
   const reason =
-    `${foreign.join(", ")}: the stack ${first.stack} owns this on the server (${first.resource}); one server has one owner. ` +
+    `${foreign.join(", ")}: the stack ${harmless(first.stack, 200)} owns this on the server (${harmless(first.resource, 200)}); ` +
+    `one server has one owner. ` +
     `Destroy it there first, or if that stack is gone remove ${RECORD} on the server`;
   return [{ property: "connection", reason }];
 }
