@@ -6,6 +6,7 @@ import { waptServer } from "./resources/wapt-server";
 import { services } from "./services";
 import { SizingError, sizing } from "./sizing";
 import { closeAll, open } from "./ssh/session";
+import { harmless, harmlessSentence } from "./text/harmless";
 import { demandRoot } from "./transaction/observation";
 import { ManagedServer } from "./transaction/server";
 import { fileValue, type Target } from "./transaction/target";
@@ -56,12 +57,12 @@ async function show(
 function print({ places, problems = [], warnings = [] }: Target): void {
   for (const place of places) {
     const running = place.running === undefined ? "not set" : `not set (${place.running} in force)`;
-    const found = fileValue(place) ?? running;
+    const found = harmless(fileValue(place) ?? running);
     const verdict = found === place.value ? "right" : `wanted ${place.value}`;
     console.log(`${place.id.padEnd(34)} ${found.padEnd(24)} ${verdict}`);
   }
-  for (const { reason } of problems) console.log(`problem: ${reason}`);
-  for (const warning of warnings) console.log(`warning: ${warning}`);
+  for (const { reason } of problems) console.log(`problem: ${harmlessSentence(reason)}`);
+  for (const warning of warnings) console.log(`warning: ${harmlessSentence(warning)}`);
 }
 
 async function main(): Promise<void> {

@@ -4,8 +4,15 @@ import type { Link } from "./link";
 import { type Marker, NOISE_LIMIT, Output } from "./program-output";
 import { SshError } from "./ssh-error";
 
-/** Bytes of a program's output beyond which it is given up. */
-const OUTPUT_LIMIT = 512 * 1024 * 1024;
+/** What is waited for of a program, and how much of it; beyond that it is given up. */
+export interface Bounds {
+  readonly timeoutSeconds: number;
+  /** Seconds without any output. */
+  readonly silenceSeconds: number;
+  /** Bytes of its output. */
+  readonly outputLimit: number;
+}
+
 /** Bytes that are kept of stderr; it is for messages only. */
 const STDERR_LIMIT = 1024 * 1024;
 /** Silence after a command's end that suggests that something it left behind holds its output open. */
@@ -32,14 +39,14 @@ export async function execute(
   command: string,
   input: string,
   marker: Marker,
-  timeoutSeconds: number,
+  bounds: Bounds,
   onStart: () => void = () => {},
 ): Promise<Ended> {
   link.hold();
   try {
     let running: Promise<Ended> | undefined;
     const done = await link.start(command, (channel) => {
-      running = new Execution(link, channel, marker, timeoutSeconds, onStart).run(input);
+      running = new Execution(link, channel, marker, bounds, onStart).run(input);
       // It is awaited below, but may fail before.
       running.catch(() => {});
     });
@@ -53,21 +60,24 @@ export async function execute(
   }
 }
 
+const sizeOf = (bytes: number): string => (bytes < 2 ** 20 ? `${bytes} bytes` : `${bytes / 2 ** 20} MiB`);
+
 class Execution {
   readonly #out: Output;
   readonly #err: Output;
   #code: number | undefined;
   #signal: string | undefined;
   #linger: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
 
   constructor(
     readonly link: Link,
     readonly channel: ClientChannel,
     marker: Marker,
-    readonly timeoutSeconds: number,
+    readonly bounds: Bounds,
     onStart: () => void,
   ) {
-    this.#out = new Output(marker.line, OUTPUT_LIMIT, onStart);
+    this.#out = new Output(marker.line, bounds.outputLimit, onStart);
     this.#err = new Output(marker.line, STDERR_LIMIT, () => {});
   }
 
@@ -77,7 +87,11 @@ class Execution {
     let deadline: NodeJS.Timeout | undefined;
     try {
       await new Promise((resolve, reject) => {
-        deadline = setTimeout(() => reject(this.#late()), Math.min(this.timeoutSeconds * 1000, LONGEST_MS));
+        const { timeoutSeconds, silenceSeconds } = this.bounds;
+        const after = (seconds: number, text: string) =>
+          setTimeout(() => reject(this.#late(text)), Math.min(seconds * 1000, LONGEST_MS));
+        deadline = after(timeoutSeconds, `the command did not end within ${timeoutSeconds} s`);
+        this.#silence = after(silenceSeconds, `the command said nothing for ${silenceSeconds} s`);
         this.#collect(reject);
         channel.on("exit", (code: number | null, signal?: string) => {
           this.#code = code ?? undefined;
@@ -91,6 +105,7 @@ class Execution {
     } finally {
       clearTimeout(deadline);
       clearTimeout(this.#linger);
+      clearTimeout(this.#silence);
       this.#linger = undefined;
       channel.close();
     }
@@ -100,6 +115,7 @@ class Execution {
     const { channel } = this;
     channel.on("data", (chunk: Buffer) => {
       this.#linger?.refresh();
+      this.#silence?.refresh();
       if (!this.#out.add(chunk)) reject(this.#tooMuch());
     });
     channel.stderr.on("data", (chunk: Buffer) => {
@@ -129,9 +145,8 @@ class Execution {
     return { started: this.#out.begun, code: this.#code, stdout: this.#out.bytes(), stderr };
   }
 
-  #late(): SshError {
-    const text = `the command did not end within ${this.timeoutSeconds} s; it may still be running there`;
-    return this.#error("timeout", text);
+  #late(text: string): SshError {
+    return this.#error("timeout", `${text}; it may still be running there`);
   }
 
   #lost(): SshError {
@@ -143,8 +158,8 @@ class Execution {
   }
 
   #tooMuch(): SshError {
-    const [what, limit] = this.#out.begun ? ["the command", OUTPUT_LIMIT] : ["the login shell", NOISE_LIMIT];
-    return this.#error("lost", `${what} printed more than ${limit / 1024 / 1024} MiB`);
+    const [what, limit] = this.#out.begun ? ["the command", this.bounds.outputLimit] : ["the login shell", NOISE_LIMIT];
+    return this.#error("lost", `${what} printed more than ${sizeOf(limit)}`);
   }
 
   #error(kind: "timeout" | "lost", text: string): SshError {

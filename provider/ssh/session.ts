@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { type Connection, type Credentials, environmentCredentials } from "./connection";
 import {
   type Destination,
@@ -10,7 +9,7 @@ import {
   resolveDestination,
 } from "./destination";
 import { connected, disconnectAll } from "./pool";
-import { type Ended, execute } from "./program";
+import { type Bounds, type Ended, execute } from "./program";
 import { Marker } from "./program-output";
 import { quotable, SshError } from "./ssh-error";
 import { isWrongPassword, PLAIN_COMMAND, SUDO_PREAMBLE, sudoCommand, sudoError } from "./sudo";
@@ -31,6 +30,10 @@ export interface Result {
 export interface RunOptions {
   /** Seconds that the program may run. Default: 300. */
   readonly timeoutSeconds?: number;
+  /** Seconds in which it may say nothing. Default: those that it may run. */
+  readonly silenceSeconds?: number;
+  /** Bytes that it may print. Default: a MiB. */
+  readonly outputLimit?: number;
   /** Run as the user who logged in, without sudo. */
   readonly asUser?: boolean;
 }
@@ -55,6 +58,7 @@ export function routeOf(connection: Connection, credentials: Credentials = {}): 
 }
 
 const TIMEOUT_SECONDS = 300;
+const OUTPUT_LIMIT = 2 ** 20;
 
 /**
  * Connects to a server and logs in, or uses the connection that is open already: one server has one connection in this
@@ -96,15 +100,16 @@ class RemoteHost implements Host {
   }
 
   async run(program: string, options: RunOptions = {}): Promise<Result> {
-    const seconds = options.timeoutSeconds ?? TIMEOUT_SECONDS;
+    const { timeoutSeconds = TIMEOUT_SECONDS, silenceSeconds = timeoutSeconds, outputLimit = OUTPUT_LIMIT } = options;
+    const bounds = { timeoutSeconds, silenceSeconds, outputLimit };
     const viaSudo = this.#viaSudo && options.asUser !== true;
-    if (!viaSudo) return this.#result(await this.#execute(PLAIN_COMMAND, "", program, seconds), false);
+    if (!viaSudo) return this.#result(await this.#execute(PLAIN_COMMAND, "", program, bounds), false);
     for (;;) {
       const password = this.#sudoPasswords[0];
-      if (password === undefined) return this.#runWithSudo(program, undefined, seconds);
+      if (password === undefined) return this.#runWithSudo(program, undefined, bounds);
       try {
         return await withTriedPassword(destinationId(this.#target), password, (taken) =>
-          this.#runWithSudo(program, password, seconds, taken),
+          this.#runWithSudo(program, password, bounds, taken),
         );
       } catch (error) {
         // Each is tried once, so that an old one in the state gives way to a new one in the configuration.
@@ -114,27 +119,27 @@ class RemoteHost implements Host {
     }
   }
 
-  async #runWithSudo(program: string, password: string | undefined, seconds: number, onStart?: () => void) {
-    const { command, input } = sudoCommand(password, randomBytes(12).toString("hex"));
-    return this.#result(await this.#execute(command, `${input}${SUDO_PREAMBLE}`, program, seconds, onStart), true);
+  async #runWithSudo(program: string, password: string | undefined, bounds: Bounds, onStart?: () => void) {
+    const { command, input } = sudoCommand(password);
+    return this.#result(await this.#execute(command, `${input}${SUDO_PREAMBLE}`, program, bounds, onStart), true);
   }
 
   async #execute(
     command: string,
     before: string,
     program: string,
-    seconds: number,
+    bounds: Bounds,
     onStart?: () => void,
   ): Promise<Ended> {
     const marker = new Marker();
     const input = `${before}${marker.code}LC_ALL=C; export LC_ALL\n${program}${program.endsWith("\n") ? "" : "\n"}`;
     const link = await connected(this.#target);
     try {
-      return await execute(link, command, input, marker, seconds, onStart);
+      return await execute(link, command, input, marker, bounds, onStart);
     } catch (error) {
       // Passing errors come before the program was sent: the connection had died unnoticed.
       if (!(error instanceof SshError) || !error.passing) throw error;
-      return execute(await connected(this.#target), command, input, marker, seconds, onStart);
+      return execute(await connected(this.#target), command, input, marker, bounds, onStart);
     }
   }
 

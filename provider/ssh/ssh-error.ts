@@ -1,3 +1,5 @@
+import { harmless } from "../text/harmless";
+
 /** Why a connection or a command failed. */
 export type SshErrorKind = "config" | "unreachable" | "hostkey" | "auth" | "sudo" | "timeout" | "lost";
 
@@ -24,12 +26,11 @@ export class SshError extends Error {
   }
 }
 
-/** Text from a server as one bounded line that can be quoted: secrets are masked, control characters dropped. */
+/** Text from a server as one bounded line that can be quoted: secrets are masked. */
 export function quotable(text: string, secrets: readonly string[], limit = 300): string {
   let masked = text;
   for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {
     if (secret !== "") masked = masked.replaceAll(secret, "***");
   }
-  const line = masked.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
-  return line.length > limit ? `${line.slice(0, limit)}…` : line;
+  return harmless(masked, limit);
 }

@@ -10,28 +10,32 @@ const COMMAND_WITHOUT_PASSWORD = "exec env LC_ALL=C sudo -n /bin/sh -s";
  * The same through sudo with a password, whether or not sudo asks for one (NOPASSWD, a ticket, targetpw): decided on
  * the server, in the same exec. What is sent on stdin is the password's line, then the program.
  *
- * The first sudo gets the password and the end of input, so that a wrong password is one attempt, never three; its
- * ticket serves the second. Where tickets are switched off, the second asks again and finds the password at the front;
- * where nobody asks, the inner shell finds that line there and drops it unread. It stands between two quotes: no
- * apostrophe, no `!` (csh), no line break (csh), no backslash before a backslash (fish).
+ * A command's input is logged where sudoers has log_input, so no command gets the password. `sudo -v` runs none: it takes
+ * the line if it asks, and makes a ticket; with the end of input behind it, a wrong password is one attempt, never three.
+ * The ticket serves the shell; where tickets are switched off, sudo asks again, for certain, and takes the line before
+ * the shell's input begins. It stands between two quotes: no apostrophe, no `!` (csh), no line break (csh), no backslash
+ * before a backslash (fish).
  */
-function commandWithPassword(token: string): string {
-  const inner = `IFS= read -r l; case \\$l in ${token}) ;; *) IFS= read -r l ;; esac; exec /bin/sh -s`;
+function commandWithPassword(): string {
+  const freely = "sudo -n /bin/sh -c : </dev/null 2>/dev/null";
   const outer = [
     "LC_ALL=C",
     "export LC_ALL",
     "IFS= read -r p",
-    'printf "%s\\n" "$p" | sudo -S -p "" /bin/sh -c : || exit $?',
-    `{ printf "%s\\n%s\\n" "$p" ${token}; exec cat; } | sudo -S -p "" /bin/sh -c "${inner}"`,
+    // Rules of which some demand a password make -v demand it, though the shell's may not.
+    `printf "%s\\n" "$p" | sudo -S -p "" -v || ${freely} || exit 1`,
+    // A ticket without a terminal is its parent's: no exec.
+    `if ${freely}; then sudo -n /bin/sh -s; exit $?; fi`,
+    '{ printf "%s\\n" "$p"; exec cat; } | sudo -S -p "" /bin/sh -s',
   ];
   return `exec /bin/sh -c '${outer.join("; ")}'`;
 }
 
 /** How a program becomes root through sudo: the command to execute, and the bytes to send before the program. */
-export function sudoCommand(password: string | undefined, token: string): { command: string; input: string } {
+export function sudoCommand(password: string | undefined): { command: string; input: string } {
   return password === undefined
     ? { command: COMMAND_WITHOUT_PASSWORD, input: "" }
-    : { command: commandWithPassword(token), input: `${password}\n` };
+    : { command: commandWithPassword(), input: `${password}\n` };
 }
 
 /** Printed by the preamble, in sudo's place, when sudo keeps the shell from running programs. */

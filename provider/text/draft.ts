@@ -17,15 +17,16 @@ export class Draft {
 
   /** The draft after splices of its text as it is now. */
   with(splices: readonly Splice[]): Draft {
+    const reader = new Reader(this.pieces);
     const pieces: Piece[] = [];
-    let at = 0;
     for (const { start, end, text } of [...splices].sort(
       (one, other) => one.start - other.start || one.end - other.end,
     )) {
-      pieces.push(...cut(this.pieces, at, Math.max(at, start)), { text });
-      at = Math.max(at, end);
+      for (const piece of reader.upTo(start)) pieces.push(piece);
+      pieces.push({ text });
+      for (const _ of reader.upTo(end));
     }
-    pieces.push(...cut(this.pieces, at, this.text.length));
+    for (const piece of reader.upTo(this.text.length)) pieces.push(piece);
     return new Draft(this.first, spliced(this.text, splices), pieces);
   }
 
@@ -48,19 +49,29 @@ export class Draft {
   }
 }
 
-/** The pieces of a draft's text from `start` up to `end`. */
-function cut(pieces: readonly Piece[], start: number, end: number): Piece[] {
-  const found: Piece[] = [];
-  let offset = 0;
-  for (const piece of pieces) {
-    const length = "text" in piece ? piece.text.length : piece.end - piece.start;
-    const [from, to] = [Math.max(0, start - offset), Math.min(length, end - offset)];
-    if (from < to) {
-      found.push(
-        "text" in piece ? { text: piece.text.slice(from, to) } : { start: piece.start + from, end: piece.start + to },
-      );
+/** Goes through a draft's text once. */
+class Reader {
+  /** The place in the text, the piece that holds it, and the place in that. */
+  private at = 0;
+  private piece = 0;
+  private within = 0;
+
+  constructor(private readonly pieces: readonly Piece[]) {}
+
+  /** The pieces from here to a place in the text; none where that was passed already. */
+  *upTo(end: number): Generator<Piece> {
+    while (this.at < end) {
+      const piece = this.pieces[this.piece]!;
+      const length = "text" in piece ? piece.text.length : piece.end - piece.start;
+      const from = this.within;
+      const to = Math.min(length, from + end - this.at);
+      this.at += to - from;
+      this.within = to === length ? 0 : to;
+      if (to === length) this.piece++;
+      if (from === to) continue;
+      yield "text" in piece
+        ? { text: piece.text.slice(from, to) }
+        : { start: piece.start + from, end: piece.start + to };
     }
-    offset += length;
   }
-  return found;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Draft } from "./draft";
+import { harmlessSentence } from "./harmless";
 import type { Splice } from "./splices";
 
 /** A file with whatever it includes, as the service that reads it sees them. */
@@ -50,7 +51,7 @@ export class FormatError extends Error {
     readonly line: number,
     readonly problem: string,
   ) {
-    super(`${file}:${line}: ${problem}`);
+    super(harmlessSentence(`${file}:${line}: ${problem}`));
     this.name = "FormatError";
   }
 }

@@ -1,6 +1,7 @@
 /** A server as it was observed: what every transaction needs to know of it, and beside that the state of each service. */
 import { createHash } from "node:crypto";
 import { type Problem, RefusedError } from "../problem";
+import { harmless } from "../text/harmless";
 import { parseRecord, RECORD, type RecordFile } from "./record";
 import { type Facts, parseReport } from "./report";
 import type { Service } from "./service";
@@ -139,7 +140,9 @@ export const pendingOn = ({ journal, record }: Base): ReadonlySet<string> =>
 
 /** What forbids a change beside files that some services need and that were not read. */
 export function unreadProblems({ unread }: Base, services: ReadonlySet<string>): Problem[] {
-  const reasons = unread.filter(({ service }) => services.has(service)).map(({ path, why }) => `${path} ${why}`);
+  const reasons = unread
+    .filter(({ service }) => services.has(service))
+    .map(({ path, why }) => `${harmless(path)} ${harmless(why)}`);
   return [...new Set(reasons)].map((reason) => ({
     property: "connection",
     reason: `preflight, files: ${reason}: put it right on the server; nothing was touched`,

@@ -1,5 +1,6 @@
 /** Which resource owns which setting of a server, and what the record says after a change. Pure. */
 import type { Problem } from "../problem";
+import { harmless } from "../text/harmless";
 import type { Base } from "./observation";
 import type { Entry, Owner, ServerRecord } from "./record";
 import { fileValue, type Place, type Target } from "./target";
@@ -63,7 +64,7 @@ export function ownershipProblems({ record }: Base, claim: Claim): Problem[] {
     '[{ name: "its former name" }]; destroy that of another backend there first; and if its state was lost, or its first up was cut off';
   const otherName = "one server has one owner. Destroy it there first; and if that stack is gone";
   const reason =
-    `${foreign.join(", ")}: the stack ${first.stack} owns this on the server (${first.resource}): ` +
+    `${foreign.join(", ")}: the stack ${harmless(first.stack, 200)} owns this on the server (${harmless(first.resource, 200)}): ` +
     `${first.stack === claim.owner.stack ? sameName : otherName}, take it over: pulumi config set pulumi-wapt:adopt HOST`;
   return [{ property: "connection", reason }];
 }

@@ -1,6 +1,7 @@
 /** Compares what is wanted with what was observed: which bytes change, and what makes them effective. Pure. */
-import { type Problem, RefusedError } from "../problem";
+import { harmlessProblem, type Problem, RefusedError } from "../problem";
 import { FormatError } from "../text/format";
+import { harmless } from "../text/harmless";
 import { type Splice, spliced } from "../text/splices";
 import { type Base, pendingOn, unreadProblems } from "./observation";
 import {
@@ -99,14 +100,16 @@ export function planOf(server: Base, claim: Claim): Plan {
 /** What would be refused of a claim, without asking the server again; a conflict only where another place decides it. */
 export function foreseenProblems(server: Base, claim: Claim): Problem[] {
   const problems = problemsOf(server, claim);
-  if (problems.length > 0) return problems;
+  if (problems.length > 0) return problems.map(harmlessProblem);
   try {
     const own = changesOf(server, claim, []);
     edits(server, own);
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
     const isOwn = ({ beside }: Conflict) => planned(beside) !== undefined;
-    return claim.mayRestart === false ? [] : (claim.target.conflicts?.(planned) ?? []).filter(isOwn);
+    return claim.mayRestart === false
+      ? []
+      : (claim.target.conflicts?.(planned) ?? []).filter(isOwn).map(harmlessProblem);
   } catch (error) {
     if (error instanceof FormatError) return [{ property: "connection", reason: error.message }];
     throw error;
@@ -130,7 +133,16 @@ function problemsOf(server: Base, claim: Claim): Problem[] {
     ...unreadProblems(server, servicesOf(server, target)),
     ...ownershipProblems(server, claim),
     ...(target.problems ?? []),
+    ...target.places.flatMap(oddValue),
   ];
+}
+
+/** A value that can't be shown as it is can't be put back with the administrator's knowledge either. */
+function oddValue(place: Place): Problem[] {
+  const value = fileValue(place);
+  if (value === null || value === harmless(value)) return [];
+  const reason = `${place.id} is ${harmless(value, 100)}: it has control characters, or is no value; correct it in ${place.tree.root}`;
+  return [{ property: "connection", reason }];
 }
 
 /** The services whose files a target is made of; of one that can't be read, any may be. */
@@ -248,7 +260,7 @@ function recordChange(server: Base, record: RecordFile): RecordChange | undefine
 
 /** What a server still runs with an old value, or has still to be made. */
 export function pendingOf(target: Target, server: Base): string[] {
-  const pending = new Set([...(target.needs ?? []), ...(target.left ?? [])].map((need) => need.what));
+  const pending = new Set([...(target.needs ?? []), ...(target.left ?? [])].map((need) => harmless(need.what)));
   if (target.folder && !folderStands(server, target.folder)) {
     pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
   }

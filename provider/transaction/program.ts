@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { harmlessSentence } from "../text/harmless";
 import { call } from "../text/shell";
 import type { Splice } from "../text/splices";
 import type { FileChange, Plan } from "./plan";
@@ -175,6 +176,9 @@ export interface Outcome {
 
 const RESULTS: readonly string[] = ["ok", "refused", "changed", "busy", "broken"];
 
+/** More than any transaction has to say. */
+const MOST_NOTES = 100;
+
 /** What the transaction reported; "unknown" when it was cut off before its end. */
 export function parseOutcome(output: string): Outcome {
   const notes: string[] = [];
@@ -182,9 +186,11 @@ export function parseOutcome(output: string): Outcome {
   for (const line of output.split("\n").slice(0, -1)) {
     const [word, base64] = line.split(" ");
     const text = Buffer.from(base64 ?? "", "base64").toString("utf8");
-    if (word === "note") notes.push(text);
+    if (word === "note" && notes.length < MOST_NOTES) notes.push(harmlessSentence(text));
     const [, result = "", reason = ""] = /^(\w+) (.*)$/s.exec(text) ?? [];
-    if (word === "result" && RESULTS.includes(result)) return { result: result as Outcome["result"], reason, notes };
+    if (word === "result" && RESULTS.includes(result)) {
+      return { result: result as Outcome["result"], reason: harmlessSentence(reason), notes };
+    }
   }
   return { result: "unknown", reason: "the transaction's report is not whole", notes };
 }

@@ -1,5 +1,6 @@
 /** Reads observe.sh's report: a fact a line, the base64 of its fields, each ended by a NUL. */
 import { createHash } from "node:crypto";
+import { linesOf } from "../text/lines";
 
 /** The facts that one service reported, by their names. */
 export class Facts {
@@ -29,13 +30,18 @@ export interface Report {
   facts(service: string): Facts;
 }
 
-/** @throws Error when the report is not whole. */
+/** More than the largest server's report has. */
+const MOST_LINES = 100_000;
+
+/** @throws Error when the report is not whole, or has more lines than any server's. */
 export function parseReport(text: string): Report {
   const files = new Map<string, string>();
   const hashes = new Map<string, string>();
   const facts = new Map<string, string[][]>();
-  for (const line of text.split("\n")) {
-    const fields = Buffer.from(line, "base64").toString("latin1");
+  for (const { number, start, end } of linesOf(text)) {
+    if (number > MOST_LINES)
+      throw new Error(`the server's report has more than ${MOST_LINES} lines, which no server has`);
+    const fields = Buffer.from(text.slice(start, end), "base64").toString("latin1");
     const [service, rest] = cut(fields);
     if (service === "file" || service === "masked") {
       const [path, content] = cut(rest);

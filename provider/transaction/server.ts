@@ -3,6 +3,8 @@
  * the transactions follow one another.
  */
 import { messageOf } from "../problem";
+import { FormatError } from "../text/format";
+import { harmless, harmlessSentence } from "../text/harmless";
 import { type Base, demandRoot, type States, serverOf } from "./observation";
 import type { Claim } from "./ownership";
 import { isEmpty, type Plan, planOf } from "./plan";
@@ -15,7 +17,7 @@ export interface Remote {
   readonly key: string;
   run(
     program: string,
-    options?: { timeoutSeconds?: number },
+    options?: { timeoutSeconds?: number; silenceSeconds?: number; outputLimit?: number },
   ): Promise<{ stdout: Buffer; stderr: string; code: number }>;
 }
 
@@ -41,8 +43,9 @@ export class TransactionError extends Error {
   }
 }
 
-const OBSERVE_SECONDS = 120;
-const APPLY_SECONDS = LOCK_SECONDS + 480;
+/** Bounds of what a server says: in seconds as a whole, in seconds without a word, and in bytes. */
+const OBSERVATION = { timeoutSeconds: 300, silenceSeconds: 90, outputLimit: 32 * 2 ** 20 };
+const TRANSACTION = { timeoutSeconds: LOCK_SECONDS + 480, outputLimit: 2 ** 20 };
 
 export class ManagedServer<S extends Services> {
   private running: Promise<unknown> = Promise.resolve();
@@ -120,7 +123,7 @@ export class ManagedServer<S extends Services> {
     const remote = await this.remote();
     try {
       const program = applyProgram(plan, this.services, { root, holder: this.holder });
-      const { stdout } = await remote.run(program, { timeoutSeconds: APPLY_SECONDS });
+      const { stdout } = await remote.run(program, TRANSACTION);
       return parseOutcome(stdout.toString("latin1"));
     } catch (error) {
       return { result: "unknown", reason: messageOf(error), notes: [] };
@@ -130,10 +133,16 @@ export class ManagedServer<S extends Services> {
   private async report(scope: Scope): Promise<Observed<S>> {
     const remote = await this.remote();
     const program = observeProgram(scope, this.services);
-    const { stdout, stderr, code } = await remote.run(program, { timeoutSeconds: OBSERVE_SECONDS });
-    if (code !== 0) throw new Error(`${remote.key}: observing the server failed with status ${code}: ${stderr.trim()}`);
+    const { stdout, stderr, code } = await remote.run(program, OBSERVATION);
+    if (code !== 0)
+      throw new Error(`${remote.key}: observing the server failed with status ${code}: ${harmless(stderr)}`);
     const asked = new Set(scope.probes.map(({ service }) => service));
-    return serverOf(stdout.toString("latin1"), scope.root, this.services.byName as S["byName"], asked);
+    try {
+      return serverOf(stdout.toString("latin1"), scope.root, this.services.byName as S["byName"], asked);
+    } catch (error) {
+      if (error instanceof FormatError) throw error;
+      throw new Error(harmlessSentence(`${remote.key}: ${messageOf(error)}`));
+    }
   }
 
   private forget(last: { scope: Scope }): void {

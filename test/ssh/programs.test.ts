@@ -144,6 +144,20 @@ test("a profile that prints without end", async () => {
   await failure("lost", host.run("true"), /the login shell printed more than 1 MiB/);
 });
 
+test("a program that says nothing is given up after a time, however long it may run; one that goes on is not", async () => {
+  const host = await open(to(await inProcess()));
+  const silent = host.run("echo one; sleep 5", { silenceSeconds: 0.5 });
+  await failure("timeout", silent, /said nothing for 0\.5 s; it may still be/);
+  const { stdout } = await host.run("for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done", { silenceSeconds: 1 });
+  assert.equal(stdout.length, 12);
+});
+
+test("a program that prints more than it may is given up", async () => {
+  const host = await open(to(await inProcess()));
+  await failure("lost", host.run("yes", { outputLimit: 1000 }), /printed more than 1000 bytes/);
+  await failure("lost", host.run("yes"), /printed more than 1 MiB/);
+});
+
 test("a login shell that does not run the program: what it says is quoted, without secrets", async () => {
   const execute = (channel: Parameters<typeof runShell>[0]) =>
     runShell(channel, "echo 'This account is not available: secret word'; exit 1");
@@ -165,7 +179,7 @@ test("bytes come back as they are", async () => {
 test("100 MB of output, and a megabyte of program", async () => {
   const host = await open(to(await inProcess()));
   const program = `${"# a line that is here for its length alone\n".repeat(25_000)}head -c 100000000 /dev/zero; echo end`;
-  const { stdout } = await host.run(program);
+  const { stdout } = await host.run(program, { outputLimit: 2 ** 27 });
   assert.equal(stdout.length, 100_000_004);
   assert.equal(stdout.subarray(-4).toString(), "end\n");
 });

@@ -1,4 +1,6 @@
 /** What an observed server says of a resource, as Pulumi stores it. Pure. */
+
+import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import type { Before } from "../../transaction/ownership";
 import { fileValue, type Place, type Target, valueNow } from "../../transaction/target";
@@ -81,7 +83,7 @@ function earlierPlaces(before: unknown, unset: readonly string[]): Places {
 
 const isBag = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-/** A number where the text is one, so that a value read back has the type of the one wanted. */
+/** A number where the text is one, so that a value read back has the type of the one wanted; else text to show. */
 function typed(text: string): number | string {
-  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
+  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : harmless(text);
 }

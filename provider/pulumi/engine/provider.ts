@@ -7,6 +7,7 @@ import { messageOf, type Problem, RefusedError } from "../../problem";
 import type { AnyDefinition, ServerArguments, Settings } from "../../resources/definition";
 import { type Server, services } from "../../services";
 import type { Connection } from "../../ssh/connection";
+import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
 import type { Claim } from "../../transaction/ownership";
 import { foreseenProblems, pendingOf } from "../../transaction/plan";
@@ -268,7 +269,7 @@ export class Provider {
   }
 
   private say(args: ServerArguments, text: string): void {
-    const line = `pulumi-wapt: ${args.connection.host}: ${text}`;
+    const line = `pulumi-wapt: ${args.connection.host}: ${harmlessSentence(text)}`;
     if (!this.said.has(line)) this.dependencies.say(line);
     this.said.add(line);
   }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Problem } from "../../problem";
 import type { Tree } from "../../text/format";
+import { harmless } from "../../text/harmless";
 import { type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
 import type { Place } from "../../transaction/target";
@@ -77,7 +78,9 @@ export function nginxUser({ tree, version }: NginxState, given?: string): string
 
 /** The least of the workers' limits of open files: one that kept an old limit is a difference. */
 export function workersLimit({ workers }: NginxState): string | undefined {
-  return workers.length === 0 ? undefined : String(Math.min(...workers.map((worker) => worker.soft)));
+  return workers.length === 0
+    ? undefined
+    : String(workers.reduce((least, { soft }) => Math.min(least, soft), Number.POSITIVE_INFINITY));
 }
 
 /** What forbids any change of nginx's configuration. */
@@ -87,8 +90,7 @@ export function nginxProblems({ installed, tree, test }: NginxState): Problem[] 
     return [{ property: "nginxConf", reason }];
   }
   if (test === "ok") return [];
-  const said = test.replace(/\s*\n\s*/g, " ").slice(0, 600);
-  const reason = `nginx refuses its configuration as it stands, before any change: ${said}. Repair it first; nothing was touched`;
+  const reason = `nginx refuses its configuration as it stands, before any change: ${harmless(test)}. Repair it first; nothing was touched`;
   return [{ property: "nginxConf", reason }];
 }
 

@@ -1,6 +1,7 @@
 /** PostgreSQL: its clusters, which of them is WAPT's, and how a change is tested and takes effect. */
 import { join, posix } from "node:path";
 import type { Problem } from "../../problem";
+import { harmless } from "../../text/harmless";
 import { bound, type Facts } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
 import { commandLineSetting } from "./command-line";
@@ -139,7 +140,7 @@ export function clusterProblems(cluster: Cluster, wanted: string): Problem[] {
     return [{ property: "maxConnections", reason }];
   }
   if (cluster.error === undefined) return [];
-  const reason = `PostgreSQL runs but does not answer ${cluster.owner} on its socket: ${cluster.error.trim().slice(0, 300)}`;
+  const reason = `PostgreSQL runs but does not answer ${cluster.owner} on its socket: ${harmless(cluster.error, 300)}`;
   return [{ property: "postgresqlConf", reason }];
 }
 
