@@ -15,13 +15,14 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
   let untouched: Record<string, string>;
   const said: string[] = [];
   const forgotten: string[] = [];
+  const adopted: string[] = [];
   const provider = () =>
     new Provider({
       routeOf: ({ host }) => host,
       connect: (connection) => open(connection, { privateKey: server.privateKey }),
       say: (line) => said.push(line),
       isForgotten: (host) => forgotten.includes(host),
-      isAdopted: () => false,
+      isAdopted: (host) => adopted.includes(host),
     });
   const args = (more: Properties = {}): Properties => ({
     connection: { host: server.host, hostKey: server.hostKey },
@@ -75,7 +76,7 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
   };
 
   for (const [type, { more, paths, restarts }] of Object.entries(owned)) {
-    test(`${type}: owns its files, activates its services, reads back right, is adopted untouched, restores`, async () => {
+    test(`${type}: owns its files, activates its services, reads back right, is adopted untouched when told to, restores`, async () => {
       const alive = await lifetimes(server);
       const made = await create(type, more);
       const tuned = await files(server);
@@ -92,16 +93,19 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
       assert.deepEqual(found.props.settings, made.outs.settings);
       assert.deepEqual(found.inputs.pending, undefined);
 
-      const adopted = await create(type, more);
+      assert.match((await check(type, more)).failures[0]?.reason ?? "", /pulumi config set pulumi-wapt:adopt/);
+      adopted.push(server.host);
+      const again = await create(type, more);
+      adopted.pop();
       assert.deepEqual(await files(server), tuned);
       assert.deepEqual(await lifetimes(server), now);
-      assert.deepEqual(adopted.outs.before, made.outs.before);
+      assert.deepEqual(again.outs.before, made.outs.before);
 
       await remove(type, made);
       assert.deepEqual(await files(server), tuned, "the one that took over keeps its values");
-      await remove(type, adopted);
+      await remove(type, again);
       assert.deepEqual(await files(server), untouched);
-      await remove(type, adopted);
+      await remove(type, again);
       assert.deepEqual(await files(server), untouched, "a second delete does nothing");
     });
   }
