@@ -36,8 +36,7 @@ folder() { # PATH MODE OWNER SELINUX_TYPE
 take_folder() { # PATH MODE OWNER SELINUX_TYPE
   if ! step_into "$name"; then
     fail refused "$1: $error"
-  elif [ -n "$through" ] && ours "$owner" && [ -n "$(ls -A)" ]; then
-    # Its holder may have given it this name a moment ago.
+  elif is_doubtful; then
     fail refused "$1 is root's and not empty, and its name is one that $holder can change: give it its owner yourself"
   else
     touched=1
@@ -46,6 +45,9 @@ take_folder() { # PATH MODE OWNER SELINUX_TYPE
     own_folder "$@"
   fi
 }
+
+# Whether the folder that was entered is one of root's to which the holder of its name may have given it a moment ago.
+is_doubtful() { [ -n "$through" ] && ours "$owner" && [ -n "$(ls -A)" ]; }
 
 make_folder() { # PATH MODE OWNER SELINUX_TYPE
   journal "made $root$here/$name"
@@ -99,6 +101,8 @@ return_folder() { # PATH MODE OWNER: one that stood there first
   if walk "$1" && [ -d "./$name" ]; then
     if ! step_into "$name"; then
       fail refused "$1: $error"
+    elif is_doubtful; then
+      note "$1 is root's and not empty, and its name is one that $holder can change: left as it is"
     else
       touched=1
       folders="$folders$mode $owner:$group $node $here
