@@ -4,9 +4,10 @@ import { parseArgs } from "node:util";
 import { checkArguments } from "./resources/definition";
 import { waptServer } from "./resources/wapt-server";
 import { services } from "./services";
-import { sizing } from "./sizing";
+import { SizingError, sizing } from "./sizing";
 import { closeAll, open } from "./ssh/session";
 import { harmless, harmlessSentence } from "./text/harmless";
+import { demandRoot } from "./transaction/observation";
 import { ManagedServer } from "./transaction/server";
 import { fileValue, type Target } from "./transaction/target";
 
@@ -49,6 +50,7 @@ async function show(
   const { args, settings } = checked;
   const managed = new ManagedServer(services, () => open(connection), "the command pulumi-wapt");
   const server = await managed.observe({ root: "", probes: waptServer.probes(args), folders: [] });
+  demandRoot(server);
   print(waptServer.target(settings!, server, args));
 }
 
@@ -78,9 +80,13 @@ async function main(): Promise<void> {
   else throw new UsageError(USAGE);
 }
 
+/** Whether the words on the command line are wrong. */
+const isOfUsage = (error: Error & { code?: unknown }): boolean =>
+  error instanceof UsageError || error instanceof SizingError || /^ERR_PARSE_ARGS_/.test(String(error.code));
+
 main()
   .catch((error: Error) => {
     console.error(error.message);
-    process.exitCode = error instanceof UsageError || "code" in error ? 2 : 1;
+    process.exitCode = isOfUsage(error) ? 2 : 1;
   })
   .finally(closeAll);

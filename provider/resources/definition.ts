@@ -16,6 +16,8 @@ export interface ServerArguments {
   connection: Connection;
   /** The number of WAPT clients that are connected at the same time: a whole number, 1 or more. */
   clients?: number;
+  /** Accept more than the 5,000 clients that WAPT's guide advises for one server. Default: false. */
+  allowAbove5000?: boolean;
   /**
    * Converge the files below this folder of the server and touch no service, as `systemctl --root` does: for images.
    * Default: `/`, the server itself.
@@ -39,10 +41,7 @@ export interface ServerArguments {
 
 /** Arguments of the resources that depend on the number of clients. */
 export interface SizedArguments extends ServerArguments {
-  /** The number of WAPT clients that are connected at the same time: a whole number, 1 or more. */
   clients: number;
-  /** Accept more than the 5,000 clients that WAPT's guide advises for one server. Default: false. */
-  allowAbove5000?: boolean;
 }
 
 /** The check of each argument by itself. */

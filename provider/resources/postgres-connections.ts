@@ -25,7 +25,7 @@ import { restartOfWapt, unitsProbe } from "./units";
 
 /** PostgreSQL's connections. */
 export interface PostgresConnectionsArguments extends SizedArguments {
-  /** `max_connections`. Default: clients ÷ 4, at least 100. */
+  /** `max_connections`, in connections of all roles. It bounds the pool. Default: clients ÷ 4, at least 100. */
   maxConnections?: number;
 }
 
@@ -62,6 +62,7 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
         ...memory.warnings,
       ],
       followers: (planned) => smallerPool(server, cluster, planned("max_connections")),
+      guests: poolPlaces(server, server.wapt.database?.pool),
     };
   },
 };
@@ -99,5 +100,8 @@ function restart(server: Server, cluster: Cluster, value: string | undefined): S
 function smallerPool(server: Server, cluster: Cluster, wanted: string | undefined): Place[] {
   const { database } = server.wapt;
   if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
-  return [iniPlace(server.wapt, "db_max_connections", Math.max(1, Number(wanted) - 10), restartOfWapt(server))];
+  return poolPlaces(server, Math.max(1, Number(wanted) - 10));
 }
+
+const poolPlaces = (server: Server, pool: number | undefined): Place[] =>
+  pool === undefined ? [] : [iniPlace(server.wapt, "db_max_connections", pool, restartOfWapt(server))];

@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { innerWarnings, nginxPlace, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
+import { uploadsNow, uploadsProblems } from "../services/nginx/uploads";
 import { stoppedNeeds } from "../services/systemd/units";
 import { ownsFolder } from "../transaction/ownership";
 import { unreadable } from "../transaction/target";
@@ -14,7 +15,8 @@ import { type Definition, path, type ServerArguments } from "./definition";
 /** Where uploads lie until they are whole. */
 export interface UploadsArguments {
   /**
-   * The folder; it is made with mode 0700 for nginx's user, the folder above it must exist. nginx's directive for it is
+   * The folder: a new one, an empty one, or the one that nginx uses already. It gets mode 0700 and nginx's user; the
+   * folder above it must exist. nginx's directive for it is
    * `client_body_temp_path`: WAPT's guide names /var/lib/nginx/proxy, but that is `proxy_temp_path` and holds answers
    * of the proxied server, not uploads.
    */
@@ -84,13 +86,17 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
     const reason = `${folder.path}: its partition has ${Math.floor(free / 1024)} MiB free, minFree asks for ${given}: choose another path, or a smaller minFree`;
     const tooSmall = free < folder.minFree.kilobytes;
     // A folder that is in use already fills and empties: it is refused only before its first use.
-    const isInUse = ownsFolder(server, folder.path);
+    const isOwn = ownsFolder(server, folder.path);
+    const isInUse = isOwn || uploadsNow(nginx) === folder.path;
     return {
       places: [nginxPlace(nginx, { setting: "client_body_temp_path", context: "http", value: folder.path })],
       folder,
       left: stoppedNeeds(server),
-      problems: tooSmall && !isInUse ? [{ property: "path", reason }] : [],
-      warnings: [...(tooSmall && isInUse ? [reason] : []), ...innerWarnings(nginx, "client_body_temp_path")],
+      problems: [
+        ...uploadsProblems(folder.path, server.folders[folder.path], isInUse),
+        ...(tooSmall && !isOwn ? [{ property: "path", reason }] : []),
+      ],
+      warnings: [...(tooSmall && isOwn ? [reason] : []), ...innerWarnings(nginx, "client_body_temp_path")],
     };
   },
 };

@@ -6,12 +6,11 @@ import { folderOf, iniPlace, iniProblems, waptProbe } from "../services/wapt/wap
 import { diskProblems } from "../transaction/observation";
 import { type Conflict, type Planned, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
+import type { PostgresConnectionsArguments } from "./postgres-connections";
 import { restartOfWapt, unitsProbe } from "./units";
 
 /** waptserver's connections. */
-export interface WaptServerIniArguments extends SizedArguments {
-  /** PostgreSQL's `max_connections`, which bounds the pool. Default: clients ÷ 4, at least 100. */
-  maxConnections?: number;
+export interface WaptServerIniArguments extends SizedArguments, Pick<PostgresConnectionsArguments, "maxConnections"> {
   /** `db_max_connections`, the pool, in connections. Default: max_connections − 10. */
   dbMaxConnections?: number;
   /** `max_clients`, in websockets that are held at the same time. Default: 1.2 × clients, at least 4096. */

@@ -11,8 +11,8 @@ import { wapt } from "./wapt/wapt";
 /** Safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL while WAPT runs. */
 const order: readonly Slot[] = [
   { put: "kernel" },
-  { step: "kernel sysctl" },
   { put: "systemd" },
+  { step: "kernel sysctl" },
   { step: "systemd reload" },
   { step: "systemd limit" },
   { put: "nginx" },

@@ -24,9 +24,9 @@ const file = z.string().min(1, { error: "connection.knownHosts names a file, or 
 export interface Hop {
   /** The name or address of the server, or a `Host` of the ssh configuration. */
   host: string;
-  /** Default: the ssh configuration's `Port`, else 22. */
+  /** The port of its SSH server. Default: the ssh configuration's `Port`, else 22. */
   port?: number;
-  /** Default: the ssh configuration's `User`, else root. */
+  /** The user who logs in. Default: the ssh configuration's `User`, else root. */
   user?: string;
   /** The password to log in with; secret. Better kept in the stack's configuration. */
   password?: string;
@@ -34,13 +34,13 @@ export interface Hop {
   privateKey?: string;
   /** The passphrase of an encrypted private key: of `privateKey` and of key files; secret. */
   privateKeyPassword?: string;
-  /** Default: the ssh configuration's `IdentityAgent`, else `SSH_AUTH_SOCK`. */
+  /** The socket of an ssh agent. Default: the ssh configuration's `IdentityAgent`, else `SSH_AUTH_SOCK`. */
   agentSocketPath?: string;
-  /** The server's public key, as in authorized_keys or its base64 part alone. It takes the place of known_hosts. */
+  /** The server's public key, as in authorized_keys or its base64 part alone. Default: what known_hosts says. */
   hostKey?: string;
   /**
-   * `strict` (the default): the server's key must be in known_hosts, or be `hostKey`. `accept-new`: a server that was
-   * never seen is added to known_hosts. `off`: any key is accepted, also an attacker's.
+   * `strict`: the server's key must be in known_hosts, or be `hostKey`. `accept-new`: a server that was never seen is
+   * added to known_hosts. `off`: any key is accepted, also an attacker's. Default: `strict`.
    */
   hostKeyChecking?: "strict" | "accept-new" | "off";
   /** The known_hosts files to use, by name. Default: the ssh configuration's, else ~/.ssh/known_hosts and the system's. */
@@ -63,7 +63,7 @@ export interface Connection extends Hop {
   proxy?: Hop;
   /** Become root by sudo after the login. Default: false. */
   sudo?: boolean;
-  /** The password that sudo asks for; secret. Default: `password`. Better kept in the stack's configuration. */
+  /** The password that sudo asks for; secret. Better kept in the stack's configuration. Default: `password`. */
   sudoPassword?: string;
 }
 

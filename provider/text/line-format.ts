@@ -134,7 +134,7 @@ class Edit<Line extends SettingLine> {
       const at = this.grammar.deciding(this.tree, key);
       return at && isOwn(at) ? at.line : 0;
     };
-    const lines = new Map(keys.map((key) => [key, line(key)]));
+    const lines = new Map(keys.length < 2 ? [] : keys.map((key) => [key, line(key)]));
     return keys.toSorted((one, other) => lines.get(other)! - lines.get(one)!);
   }
 }

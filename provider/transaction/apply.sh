@@ -1,18 +1,20 @@
 # A transaction on a server: all files and services take the new values, or all have the old ones again.
-# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with splice.sh and the programs of the services that it
-# acts on behind it, and then one brace group, so that a connection cut half-way runs nothing, of these calls in this order:
+# POSIX sh, for dash and busybox. It is sent on stdin to `sh -s` with paths.sh, files.sh, folders.sh, splice.sh and the
+# programs of the services that it acts on behind it, and then one brace group, so that a connection cut half-way runs
+# nothing, of these calls in this order:
 #   begin ROOT WAIT HOLDER JOURNAL SERVICE...   lock the server; ROOT is "" for the server itself; JOURNAL is the hash of
 #                                   what, as was planned on, earlier runs had left to do
 #   space PATH KILOBYTES WANTED
-#   file ID PATH SHA256 MODE OWNER SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for none;
-#                                   a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
+#   file ID PATH SHA256 MODE OWNER SERVICE SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for
+#                                   none; a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
 #   pending STEP...                 what a crash from here on leaves to do
-#   put ID PATH, folder, remove_folder
+#   put ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
 # A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.
 # It reports "note BASE64" and at its end "result WORD BASE64".
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # the other parts use them
 
 failed='' result='' error='' unrestored=''
 locked='' earlier='' settled='' touched='' files='' placed='' made='' folders='' watcher='' services=''
@@ -43,20 +45,21 @@ try() { error=$("$@" 2>&1 >/dev/null 9>&-); }
 
 reason() { printf '%s' "$error" | tr '\n' ' ' | cut -c1-600; }
 
-hash_of() { if [ -e "$1" ]; then sha256sum <"$1" | cut -d' ' -f1; else echo -; fi; }
-
 begin() { # ROOT WAIT HOLDER JOURNAL SERVICE...
   trap '' HUP PIPE INT
   trap 'fail refused "this run was told to end (SIGTERM)"' TERM
   export LC_ALL=C
-  PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+  # What root runs is found where root alone can put it, whatever the login says.
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  unset CDPATH
   umask 077
-  cd / || exit 1
   root=$1
-  inside=${root:+$(readlink -f "$root")}
   state=$root/var/lib/pulumi-wapt
   backups=$root/var/backups/pulumi-wapt
-  if ! try mkdir -p "$state" || ! try open_for_writing "$state/lock"; then
+  me=$(id -u) my_group=$(id -g)
+  # Nobody can lay a stage of this name beforehand.
+  run=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+  if ! enter_own /var/lib/pulumi-wapt || ! is_believed lock || ! try open_for_writing "$state/lock"; then
     fail refused "$state can't be written: $(reason)"
   else
     exec 9<>"$state/lock"
@@ -64,10 +67,22 @@ begin() { # ROOT WAIT HOLDER JOURNAL SERVICE...
     planned=$4
     shift 4
     services=$*
-    if [ -n "$locked" ]; then
-      watch_over_run
-      recover "$planned"
-    fi
+    if [ -n "$locked" ]; then go_on "$planned"; fi
+  fi
+  cd / || exit 1
+}
+
+# From what earlier runs left.
+go_on() { # JOURNAL
+  if ! is_believed journal; then
+    fail refused "$error"
+    return
+  fi
+  watch_over_run
+  recover "$1"
+  # Not before: a run that was cut off may have left the record with a second name.
+  if ok && ! { enter_own /var/lib/pulumi-wapt && is_believed record.json && enter_own /var/backups/pulumi-wapt; }; then
+    fail refused "$backups or the record beside it can't be used: $(reason)"
   fi
 }
 
@@ -101,16 +116,26 @@ clear_away() {
   if [ ! -f "$state/journal" ]; then return; fi
   # Backwards, so that a folder comes after what is in it.
   sed -n 's/^temporary //p' "$state/journal" | sort -r | while IFS= read -r f; do
-    # Whatever the journal says, no file but of our own name goes.
-    case ${f##*/} in .pulumi-wapt.*) rm -f "$f" ;; *) rmdir "$f" 2>/dev/null ;; esac
+    f=${f#"$root"}
+    if walk "${f%/*}/."; then clear_name "${f##*/}"; fi
   done
   write_journal "$(grep -v '^temporary ' "$state/journal")"
+}
+
+# Whatever the journal says, no file but of our own name goes.
+clear_name() { # NAME
+  case $1 in
+    .pulumi-wapt.*) if [ -d "./$1" ]; then drop_stage "$1"; else rm -f "./$1"; fi ;;
+    *) rmdir "./$1" ;;
+  esac 2>/dev/null
 }
 
 # When this run is killed its temporary files go all the same, and each service may do what should not wait for the next.
 watch_over_run() {
   (
     exec 9>&- >/dev/null 2>&1
+    # What it stands in can't be unmounted.
+    cd / || exit
     while kill -0 $$; do sleep 1; done
     exec 9<>"$state/lock"
     # Another run may have gone on from here; then there is nothing left.
@@ -182,225 +207,7 @@ on_undo_last() { # NAME
   case " $undo_last " in *" $1 "*) ;; *) undo_last="$undo_last $1" ;; esac
 }
 
-make_parents() { # FOLDER: with each one made remembered, outermost last
-  if ! ok || [ -z "$1" ] || [ -d "$1" ]; then return 0; fi
-  make_parents "${1%/*}"
-  journal "temporary $1"
-  ok || return 0
-  if try mkdir -m 755 "$1"; then
-    made="$1
-$made"
-  else
-    fail refused "the folder $1 can't be made: $(reason)"
-  fi
-}
-
-file() { # ID PATH SHA256 MODE OWNER SPLICE...
-  ok || return 0
-  make_parents "$root${2%/*}"
-  ok || return 0
-  # A link is edited where it leads.
-  if ! target=$(readlink -f "$root$2"); then
-    fail refused "$2 is a link that leads nowhere"
-    return
-  fi
-  case $target in "$inside"/*) ;; *) fail refused "$2 is a link out of $root" ;; esac
-  stem=${target%/*}/.pulumi-wapt.$1.${target##*/}
-  eval "target_$1=\$target hash_$1=\$3 old_$1=\$stem.old candidate_$1="
-  if [ "$(hash_of "$target")" != "$3" ]; then
-    fail changed "$2 was changed by someone else while this run was planned; repeat it"
-  fi
-  ok || return 0
-  files="$files $1"
-  copy=$backups${2%/*}/.pulumi-wapt.${2##*/}
-  journal "temporary $stem.old" "temporary $stem.new" "temporary $copy"
-  if [ "$6" = - ]; then note_drop_in "${target%/*}"; fi
-  if ok && [ -e "$target" ] && ! try keep_old "$2" "$target" "$stem.old" "$copy"; then
-    fail refused "$2: its old version can't be kept: $(reason)"
-  elif ok && [ "$6" != - ]; then
-    eval "candidate_$1=\$stem.new"
-    path=$2 mode=$4 owner=$5
-    shift 5
-    if ! try write_candidate "$target" "$stem.new" "$mode" "$owner" "$@"; then
-      fail refused "$path: no new version can be written beside it: $(reason)"
-    fi
-  fi
-}
-
-# A folder of drop-ins goes with its last one.
-note_drop_in() { case $1 in *.service.d) journal "temporary $1" ;; esac }
-
-# All that needs space is written before anything is touched.
-keep_old() { # PATH TARGET OLD COPY
-  back_up "$backups$1" "$2" "$4" && rm -f "$3" &&
-    # Where no link can be made a mode that is set anew shows whether the file may be changed at all.
-    { ln "$2" "$3" || { cp -a "$2" "$3" && chmod "$(stat -c %a "$2")" "$2"; }; }
-}
-
-back_up() { # BACKUP TARGET COPY: the last five versions, none twice in a row
-  mkdir -p "${1%/*}" || return 1
-  for last in "$1".[0-9]*T[0-9]*Z; do :; done
-  if cmp -s "$2" "$last" && [ "$(stat -c '%a %u %g' "$2")" = "$(stat -c '%a %u %g' "$last")" ]; then return; fi
-  # Names sort by age: what was made in this second already has this second's.
-  until name=$1.$(date -u +%Y%m%dT%H%M%SZ) && [ ! -e "$name" ]; do sleep 0.2; done
-  cp -a "$2" "$3" && sync "$3" && mv "$3" "$name" || return 1
-  set -- "$1".[0-9]*T[0-9]*Z
-  while [ "$#" -gt 5 ]; do
-    rm -f "$1"
-    shift
-  done
-}
-
-write_candidate() { # TARGET CANDIDATE MODE OWNER SPLICE...
-  target=$1 new=$2 mode=$3 owner=$4
-  shift 4
-  rm -f "$new"
-  if [ -e "$target" ]; then
-    # Owner, mode, ACL, extended attributes and SELinux context come with the copy and stay with its new text.
-    cp -a "$target" "$new" && write_new_text "$new" "$target" "$@"
-  else
-    write_new_text "$new" /dev/null "$@" && chmod "$mode" "$new" &&
-      if [ -z "$root" ] || [ "$(id -u)" = 0 ]; then chown "$owner" "$new"; fi && sync "$new"
-  fi
-}
-
-# shellcheck disable=SC2154 # set by eval
-put() { # ID PATH
-  ok || return 0
-  eval "target=\$target_$1 new=\$candidate_$1 planned=\$hash_$1"
-  if [ "$(hash_of "$target")" != "$planned" ]; then
-    fail changed "$2 was changed by someone else during this run; repeat it"
-  elif ! if [ -n "$new" ]; then try mv -f "$new" "$target"; else try rm -f "$target"; fi; then
-    fail refused "$2 can't be replaced: $(reason)"
-  else
-    touched=1
-    placed="$1 $placed"
-    if [ "$planned" = - ] && [ -z "$root" ] && command -v restorecon >/dev/null; then restorecon "$target"; fi
-    sync "${target%/*}"
-  fi
-}
-
-# The candidates bound over the real files, in a mount namespace that only the command sees.
-in_place() { # COMMAND...
-  pairs=0
-  for id in $files; do
-    eval "new=\$candidate_$id target=\$target_$id"
-    if [ -e "$new" ] && [ -e "$target" ]; then
-      set -- "$new" "$target" "$@"
-      pairs=$((pairs + 1))
-    fi
-  done
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  unshare -m sh -c '
-    pairs=$1
-    shift
-    while [ "$pairs" -gt 0 ]; do
-      mount --bind "$1" "$2" || exit 1
-      shift 2
-      pairs=$((pairs - 1))
-    done
-    exec "$@"' sh "$pairs" "$@"
-}
-
-can_bind() { unshare -m mount --bind "$state" "$state" 2>/dev/null; }
-
-existing_folder() { # PATH: itself, or the nearest above it
-  set -- "$root$1"
-  until [ -d "${1:-/}" ]; do set -- "${1%/*}"; done
-  printf '%s' "${1:-/}"
-}
-
-space() { # PATH KILOBYTES WANTED
-  ok || return 0
-  free=$(df -Pk "$(existing_folder "$1")" 2>/dev/null | awk 'NR == 2 { print $4 }')
-  if [ "${free:-0}" -lt "$2" ]; then
-    fail refused "$1: its partition has $((${free:-0} / 1024)) MiB free, minFree asks for $3"
-  fi
-}
-
-# Before nginx is asked: its test would make the folder, too.
-folder() { # PATH MODE OWNER SELINUX_TYPE
-  ok || return 0
-  path=$root$1
-  parent=${path%/*}
-  if [ ! -d "${parent:-/}" ]; then
-    fail refused "$1: the folder ${1%/*} does not exist; mount or make it first"
-  elif [ -e "$path" ] && [ ! -d "$path" ]; then
-    fail refused "$1 is there and is no folder"
-  elif [ -z "$root" ] && ! runuser -u "${3%:*}" -- test -x "${parent:-/}"; then
-    fail refused "$1: the user ${3%:*} can't enter ${parent:-/}; give it the right to (chmod o+x)"
-  elif [ -d "$path" ]; then
-    touched=1
-    folders="$folders$(stat -c '%a %u:%g' "$path") $path
-"
-    own_folder "$path" "$2" "$3" "$4"
-  else
-    make_folder "$1" "$2" "$3" "$4"
-  fi
-}
-
-make_folder() { # PATH MODE OWNER SELINUX_TYPE SELINUX_TYPE
-  journal "made $path"
-  ok || return 0
-  if try mkdir -m "$2" "$path"; then
-    made="$path
-$made"
-    own_folder "$path" "$2" "$3" "$4"
-  else
-    fail refused "$1 can't be made: $(reason)"
-  fi
-}
-
-own_folder() { # PATH MODE OWNER SELINUX_TYPE SELINUX_TYPE
-  ids=$3
-  # An image has users of its own, which this machine may not know.
-  if [ -n "$root" ]; then ids=$(awk -F: -v user="${3%:*}" '$1 == user { print $3 ":" $4 }' "$root/etc/passwd" 2>/dev/null); fi
-  if [ -z "$ids" ]; then
-    note "$1: $root/etc/passwd has no user ${3%:*}, so the owner was left as it is"
-  elif [ "$(id -u)" = 0 ] && ! try chown "$ids" "$1"; then
-    fail refused "$1: $(reason)"
-  fi
-  try chmod "$2" "$1" || fail refused "$1: $(reason)"
-  if [ -z "$root" ] && command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -t "$4" "$1"; fi
-}
-
-remove_folder() { # PATH: one that a resource made, when nothing is in it
-  if ! ok || [ ! -d "$root$1" ]; then return 0; fi
-  was="$(stat -c '%a %u:%g' "$root$1") $root$1"
-  if rmdir "$root$1" 2>/dev/null; then
-    touched=1
-    folders="$folders$was
-"
-  else
-    note "$1 is not empty: left as it is"
-  fi
-}
-
 lost() { unrestored="$unrestored $1."; }
-
-# shellcheck disable=SC2154 # set by eval
-restore_files() {
-  for id in $placed; do
-    eval "target=\$target_$id old=\$old_$id planned=\$hash_$id"
-    if ! if [ "$planned" = - ]; then try rm -f "$target"; else try mv -f "$old" "$target"; fi; then
-      lost "$target is not as it was ($(reason)); its old version is the newest in $backups"
-    fi
-    sync "${target%/*}"
-  done
-}
-
-restore_folder() { # MODE OWNER PATH
-  if [ -z "$1" ]; then return 0; fi
-  if ! { { [ -d "$3" ] || try mkdir "$3"; } && try chown "$2" "$3" && try chmod "$1" "$3"; }; then
-    lost "the folder $3 is not as it was: $(reason)"
-  fi
-}
-
-restore_folders() {
-  while read -r mode owner path; do restore_folder "$mode" "$owner" "$path"; done <<END
-$folders
-END
-}
 
 # Puts back what was changed, then activates it again. Each part is tried, whatever becomes of the others.
 undo() {
@@ -414,8 +221,6 @@ undo() {
     failed="$failed. Putting everything back failed too:$unrestored"
   fi
 }
-
-remove_made() { printf '%s' "$made" | while IFS= read -r f; do rmdir "$f"; done; }
 
 finish() {
   trap '' TERM

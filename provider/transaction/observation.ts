@@ -11,7 +11,15 @@ export interface FolderState {
   /** Octal; undefined where nothing is at that path. */
   readonly mode?: string;
   readonly owner: string;
+  /** By number: UID:GID. */
+  readonly ids: string;
   readonly isFolder: boolean;
+  /** Where it is when every link is followed. */
+  readonly real: string;
+  /** The package that it belongs to. */
+  readonly package?: string;
+  /** The names of the first five things in it. */
+  readonly entries: readonly string[];
   /** Of the file system that holds it, or would. */
   readonly freeKilobytes: number;
 }
@@ -96,9 +104,11 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
       writable: access === "writable",
     })),
     folders: Object.fromEntries(
-      facts.named("folder").map(([path = "", mode = "", owner = "", type = "", free]) => {
+      facts.named("folder").map((fields) => {
+        const [path = "", mode, owner = "", type = "", free, ids = "", real = "", name, entries = ""] = fields;
         const isFolder = type.includes("directory");
-        return [path, { mode: mode || undefined, owner, isFolder, freeKilobytes: Number(free) }];
+        const what = { mode: mode || undefined, owner, ids, isFolder, real, package: name || undefined };
+        return [path, { ...what, entries: entries.split("\n").filter(Boolean), freeKilobytes: Number(free) }];
       }),
     ),
     record: parseRecord(files.get(RECORD)),

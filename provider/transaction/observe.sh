@@ -108,15 +108,26 @@ disk() { # FOLDER: where something is to be written
   fi
 }
 
-folder() { # PATH
-  mode='' owner='' type=missing
-  if found=$(limited stat -c '%a %U %F' "$root$1" 2>/dev/null); then
-    mode=${found%% *} owner=${found#* }
-    type=${owner#* } owner=${owner%% *}
+folder() { # PATH: what it is, whose, what is in it, and the space where it is or would be
+  mode='' owner='' ids='' type=missing package=
+  real=$(readlink -f "$root$1") || real=$root$1
+  if found=$(limited stat -c '%a %U %u:%g %F' "$real" 2>/dev/null); then
+    mode=${found%% *} found=${found#* }
+    owner=${found%% *} found=${found#* }
+    ids=${found%% *} type=${found#* }
+    package=$(package_of "${real#"$top"}")
   fi
-  parent=$root$1
+  parent=$real
   while [ ! -d "$parent" ] && [ "$parent" != "${parent%/*}" ]; do parent=${parent%/*}; done
-  fact base folder "$1" "$mode" "$owner" "$type" "$(limited df -Pk "${parent:-/}" | awk 'NR == 2 { print $4 }')"
+  free=$(limited df -Pk "${parent:-/}" | awk 'NR == 2 { print $4 }')
+  # shellcheck disable=SC2012 # the first names, for a message
+  entries=$(ls -A "$real" 2>/dev/null | head -n 5)
+  fact base folder "$1" "$mode" "$owner" "$type" "$free" "$ids" "${real#"$top"}" "$package" "$entries"
+}
+
+package_of() { # PATH: the package that a folder belongs to
+  if [ -n "$root" ]; then return; fi
+  { limited dpkg -S "$1" || limited rpm -qf --qf '%{NAME}' "$1"; } 2>/dev/null | head -n 1 | sed -n 's/^\([a-z0-9][^ ,:]*\).*/\1/p'
 }
 
 open_files() { # PID: its soft and hard limit, two words
@@ -125,9 +136,11 @@ open_files() { # PID: its soft and hard limit, two words
 
 observe() { # ROOT
   export LC_ALL=C
-  PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+  # What root runs is found where root alone can put it, whatever the login says.
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   cd / || exit 1
   root=$1
+  top=${root:+$(readlink -f "$root")}
   errors=$(mktemp) || exit 1
   trap 'rm -f "$errors"' EXIT
   fact base user "$(id -u)" "$(id -un)"

@@ -2,7 +2,7 @@
 import type { Problem } from "../problem";
 import { harmless } from "../text/harmless";
 import type { Base } from "./observation";
-import { type Entry, type Owner, RECORD, type ServerRecord } from "./record";
+import type { Entry, Owner, ServerRecord } from "./record";
 import { fileValue, type Place, type Target } from "./target";
 
 /** What stood at a place before the first change. */
@@ -15,12 +15,18 @@ export interface Before {
 /** What one resource wants of a server: a transaction. */
 export interface Claim {
   readonly owner: Owner;
+  /** What the state of this stack is known to hold of proofs, beside the owner's own. */
+  readonly proofs?: ReadonlySet<string>;
+  /** Take over what another owner has, with what it remembers. */
+  readonly adopts?: boolean;
   readonly target: Target;
+  /** For "apply": what it wanted the last time. What it no longer wants gets back what stood there before. */
+  readonly former?: Target;
   /** "apply" wants the target's values, "restore" what stood there before. */
   readonly mode: "apply" | "restore";
   /** False leaves a restart that a change needs for later; it stays a difference. Default: true. */
   readonly mayRestart?: boolean;
-  /** For "restore" on a server that lost its record: what the state remembers, by place id. */
+  /** What the state remembers of before, by place id, for a server that lost its record. */
   readonly before?: Readonly<Record<string, Before>>;
 }
 
@@ -35,19 +41,38 @@ export function idsOf({ places, folder }: Target): string[] {
 /** Whether a resource has this folder on record. */
 export const ownsFolder = ({ record }: Base, path: string): boolean => record.settings[folderId(path)] !== undefined;
 
-/** A setting that another stack owns. */
-export function ownershipProblems(server: Base, owner: Pick<Owner, "stack" | "id">, target: Target): Problem[] {
-  const record = server.record.settings;
-  const foreign = idsOf(target).filter(
-    (id) => record[id] && record[id].id !== owner.id && record[id].stack !== owner.stack,
-  );
-  const first = foreign[0] ? record[foreign[0]] : undefined;
-  if (!first) return [];
+/** Places of other resources that had to follow the owner's and were nobody's before. */
+export const guestsOf = ({ record }: Base, { owner, target }: Claim): Place[] =>
+  (target.guests ?? []).filter(({ id }) => record.settings[id]?.id === owner.id);
+
+/** Places that the owner no longer wants. */
+export function droppedPlaces(server: Base, claim: Claim): Place[] {
+  const { former } = claim;
+  if (!former) return [];
+  const kept = new Set([...idsOf(claim.target), ...guestsOf(server, claim).map(({ id }) => id)]);
+  const all = [...former.places, ...guestsOf(server, { ...claim, target: former })];
+  return all.filter(({ id }) => !kept.has(id));
+}
+
+/** A setting that another stack owns, or one of the same name that is not this one. */
+export function ownershipProblems({ record }: Base, claim: Claim): Problem[] {
+  const foreign = idsOf(claim.target).filter((id) => record.settings[id] && !isOwn(record.settings[id], claim));
+  const first = foreign[0] ? record.settings[foreign[0]] : undefined;
+  if (!first || claim.adopts) return [];
+  const sameName =
+    "one of this name, but not of this state. Give a resource that was renamed aliases: " +
+    '[{ name: "its former name" }]; destroy that of another backend there first; and if its state was lost, or its first up was cut off';
+  const otherName = "one server has one owner. Destroy it there first; and if that stack is gone";
   const reason =
-    `${foreign.join(", ")}: the stack ${harmless(first.stack, 200)} owns this on the server (${harmless(first.resource, 200)}); ` +
-    `one server has one owner. ` +
-    `Destroy it there first, or if that stack is gone remove ${RECORD} on the server`;
+    `${foreign.join(", ")}: the stack ${harmless(first.stack, 200)} owns this on the server (${harmless(first.resource, 200)}): ` +
+    `${first.stack === claim.owner.stack ? sameName : otherName}, take it over: pulumi config set pulumi-wapt:adopt HOST`;
   return [{ property: "connection", reason }];
+}
+
+/** Whether an entry is this resource's, or its state's: one that 0.1.0 wrote has no proof but the stack's name. */
+function isOwn({ id, stack, proof }: Entry, { owner, proofs }: Claim): boolean {
+  if (id === owner.id) return true;
+  return proof === undefined ? stack === owner.stack : proof === owner.proof || proofs?.has(proof) === true;
 }
 
 /** The record once the claim has what it wants; `followers` are places that follow one of its own. */
@@ -60,14 +85,27 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
   for (const place of places) record[place.id] = entryOf(server, claim.owner, place);
   if (folder) {
     const id = folderId(folder.path);
-    const stood = server.folders[folder.path]?.mode === undefined ? null : "present";
+    const { mode, ids } = server.folders[folder.path] ?? {};
+    const stood = mode === undefined ? null : `${mode} ${ids}`;
     record[id] = { ...claim.owner, value: folder.path, before: known[id] ? known[id].before : stood };
   }
+  for (const { id } of guestsOf(server, claim)) record[id] = known[id]!;
   for (const place of followers) {
-    const { stack, resource, id } = known[place.id] ?? claim.owner;
-    record[place.id] = { ...entryOf(server, { stack, resource, id }, place) };
+    const { stack, resource, id, proof } = known[place.id] ?? claim.owner;
+    record[place.id] = entryOf(server, { stack, resource, id, proof }, place);
   }
   return record;
+}
+
+/** Folders that stood there before and that a resource no longer has, with the mode and owner that they had. */
+export function foldersToGiveBack(server: Base, claim: Claim): { path: string; mode: string; owner: string }[] {
+  const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
+  return Object.entries(server.record.settings).flatMap(([id, entry]) => {
+    // 0.1.0 recorded only that one was there.
+    const [, mode = "", owner = ""] = /^(\d+) (\d+:\d+)$/.exec(entry.before ?? "") ?? [];
+    const isOurs = id === folderId(entry.value) && entry.id === claim.owner.id && entry.value !== kept;
+    return isOurs && mode ? [{ path: entry.value, mode, owner }] : [];
+  });
 }
 
 /** Folders that a resource made and no longer has, and those that a run made which was cut off before it had recorded them. */

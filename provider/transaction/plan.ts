@@ -4,7 +4,15 @@ import { FormatError } from "../text/format";
 import { harmless } from "../text/harmless";
 import { type Splice, spliced } from "../text/splices";
 import { type Base, pendingOn, unreadProblems } from "./observation";
-import { type Claim, foldersToRemove, ownershipProblems, recordAfter } from "./ownership";
+import {
+  type Claim,
+  droppedPlaces,
+  foldersToGiveBack,
+  foldersToRemove,
+  guestsOf,
+  ownershipProblems,
+  recordAfter,
+} from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type Place, type Planned, type Target } from "./target";
@@ -32,6 +40,8 @@ export interface Plan {
   readonly checks: readonly Step[];
   readonly folders: readonly Folder[];
   readonly removedFolders: readonly string[];
+  /** Folders that have again the mode (octal) and owner (UID:GID) that they had. */
+  readonly returnedFolders: readonly { readonly path: string; readonly mode: string; readonly owner: string }[];
   /** The hash of what earlier runs had left to do, as it was planned on. */
   readonly journal: string;
   readonly notes: readonly string[];
@@ -54,7 +64,7 @@ export function planOf(server: Base, claim: Claim): Plan {
   const isApplied = claim.mode === "apply";
   if (isApplied) refuse(problemsOf(server, claim));
   const notes: string[] = [];
-  const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, notes));
+  const own = changesOf(server, claim, notes);
   const planned = plannedBy(own);
   if (isApplied && claim.mayRestart !== false) refuse(claim.target.conflicts?.(planned) ?? []);
   const followers = (claim.target.followers?.(planned) ?? [])
@@ -81,6 +91,7 @@ export function planOf(server: Base, claim: Claim): Plan {
     folders:
       isApplied && claim.target.folder && !folderStands(server, claim.target.folder) ? [claim.target.folder] : [],
     removedFolders: foldersToRemove(server, claim),
+    returnedFolders: foldersToGiveBack(server, claim),
     journal: server.journal.hash,
     notes: [...notes, ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`)],
   };
@@ -91,7 +102,7 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
   const problems = problemsOf(server, claim);
   if (problems.length > 0) return problems.map(harmlessProblem);
   try {
-    const own = claim.target.places.flatMap((place) => changeOf(server, claim, place, []));
+    const own = changesOf(server, claim, []);
     edits(server, own);
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
@@ -107,8 +118,9 @@ export function foreseenProblems(server: Base, claim: Claim): Problem[] {
 
 /** Whether nothing is to be done at all. */
 export function isEmpty(plan: Plan): boolean {
-  const parts = plan.changes.length + plan.steps.length + plan.folders.length + plan.removedFolders.length;
-  return parts === 0 && plan.record === undefined;
+  const { changes, steps, folders, removedFolders, returnedFolders, record } = plan;
+  const parts = [changes, steps, folders, removedFolders, returnedFolders];
+  return record === undefined && parts.every((one) => one.length === 0);
 }
 
 function refuse(problems: readonly Problem[]): void {
@@ -119,7 +131,7 @@ function problemsOf(server: Base, claim: Claim): Problem[] {
   const { target } = claim;
   return [
     ...unreadProblems(server, servicesOf(server, target)),
-    ...ownershipProblems(server, claim.owner, target),
+    ...ownershipProblems(server, claim),
     ...(target.problems ?? []),
     ...target.places.flatMap(oddValue),
   ];
@@ -144,8 +156,19 @@ const plannedBy =
   (id) =>
     changes.find((change) => change.place.id === id)?.running;
 
-function changeOf(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
-  if (claim.mode === "apply") return [{ place, file: place.value, running: place.value }];
+/** What becomes of each of the owner's places: of those that it wants, and of those that it wanted until now. */
+function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
+  const { places } = claim.target;
+  const back = (all: readonly Place[]) => all.flatMap((place) => restored(server, claim, place, notes));
+  if (claim.mode === "restore") return back([...places, ...guestsOf(server, claim)]);
+  const { isUnreadable, problems = [] } = claim.former ?? {};
+  for (const { reason } of isUnreadable ? problems : [])
+    notes.push(`what is no longer wanted and can't be read is left as it is: ${reason}`);
+  const wanted = places.map((place) => ({ place, file: place.value, running: place.value }));
+  return [...wanted, ...back(droppedPlaces(server, claim))];
+}
+
+function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
   const entry = server.record.settings[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];

@@ -43,20 +43,25 @@ export function applyProgram(plan: Plan, services: Services, run: Run): string {
   return transactionProgram(transactionCalls(plan, services, run), services, servicesOf(plan, services, run));
 }
 
-/** apply.sh and the programs of some services, with calls. */
+/** The parts of the transaction's own program, in the order of what they need. */
+const TRANSACTION = ["apply.sh", "paths.sh", "files.sh", "folders.sh", "splice.sh"];
+
+/** The transaction's own program and those of some services, with calls. */
 export function transactionProgram(calls: readonly string[], services: Services, names: ReadonlySet<string>): string {
-  return program(["apply.sh", "splice.sh"], services, names, calls);
+  return program(TRANSACTION, services, names, calls);
 }
 
 // sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
 function program(
-  main: readonly string[],
+  own: readonly string[],
   services: Services,
   names: ReadonlySet<string>,
   calls: readonly string[],
 ): string {
-  const own = main.map((name) => join(__dirname, name));
-  const files = [...own, ...[...names].map((name) => services.byName[name]!.program)];
+  const files = [
+    ...own.map((name) => join(__dirname, name)),
+    ...[...names].map((name) => services.byName[name]!.program),
+  ];
   return `${files.map((file) => readFileSync(file, "utf8")).join("\n")}\n{\n${calls.join("\n")}\n} </dev/null\n`;
 }
 
@@ -75,6 +80,7 @@ export function transactionCalls(plan: Plan, services: Services, run: Run): stri
     ...preparations(plan, root),
     ...services.order.flatMap((slot) => callsAt(slot, plan, root)),
     ...plan.removedFolders.map((path) => call("remove_folder", path)),
+    ...plan.returnedFolders.map(({ path, mode, owner }) => call("return_folder", path, mode, owner)),
     ...lastOfRecord(plan),
     call("finish"),
   ];
@@ -141,16 +147,17 @@ function lastOfRecord(plan: Plan): string[] {
 }
 
 /** The record with another text. */
-function rewritten(from: string | undefined, to: string | undefined): Omit<FileChange, "stage"> {
+function rewritten(from: string | undefined, to: string | undefined): FileChange {
   return {
     path: RECORD,
+    stage: "record",
     hash: from === undefined ? undefined : hashOf(from),
     splices: to === undefined ? undefined : [{ start: 0, end: (from ?? "").length, text: to }],
   };
 }
 
-function fileCall({ path, hash = "-", splices }: Omit<FileChange, "stage">, id: string, mode: string): string {
-  return call("file", id, path, hash, mode, "0:0", ...(splices?.flatMap(spliceWords) ?? ["-"]));
+function fileCall({ path, hash = "-", splices, stage }: FileChange, id: string, mode: string): string {
+  return call("file", id, path, hash, mode, "0:0", stage, ...(splices?.flatMap(spliceWords) ?? ["-"]));
 }
 
 const spliceWords = ({ start, end, text }: Splice): string[] => [

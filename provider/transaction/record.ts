@@ -13,6 +13,8 @@ const entrySchema = z.object({
   resource: z.string(),
   /** The resource's Pulumi id. */
   id: z.string(),
+  /** A random word that the stack's state holds too: another stack may have the same name. 0.1.0 wrote none. */
+  proof: z.string().optional(),
   /** What the resource wrote last; a file that says something else was changed by someone. */
   value: z.string(),
   /** The file's value before the first change; null when no file set it. */
@@ -26,6 +28,7 @@ export interface Owner {
   readonly stack: string;
   readonly resource: string;
   readonly id: string;
+  readonly proof?: string;
 }
 
 export type Entry = z.infer<typeof entrySchema>;

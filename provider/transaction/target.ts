@@ -75,6 +75,8 @@ export interface Target {
   conflicts?(planned: Planned): readonly Conflict[];
   /** Places of another resource that must follow so that no link between values breaks, in the same transaction. */
   followers?(planned: Planned): readonly Place[];
+  /** Those that may have to: one that nobody owned is put back by whom it followed. */
+  readonly guests?: readonly Place[];
   /** What the administrator should know. */
   readonly warnings?: readonly string[];
 }
@@ -85,6 +87,7 @@ export const unreadable = (problems: readonly Problem[]): Target => ({ isUnreada
 /** Several targets as one. */
 export function merged(targets: readonly Target[]): Target {
   const all = <T>(of: (target: Target) => readonly T[] | undefined): T[] => targets.flatMap((one) => of(one) ?? []);
+  const own = new Set(targets.flatMap((one) => one.places).map((place) => place.id));
   const byText = (needs: readonly Need[]) => [...new Map(needs.map((need) => [need.what, need])).values()];
   return {
     isUnreadable: targets.some((one) => one.isUnreadable),
@@ -96,6 +99,7 @@ export function merged(targets: readonly Target[]): Target {
     problems: all((one) => one.problems),
     conflicts: (planned) => all((one) => one.conflicts?.(planned)),
     followers: (planned) => all((one) => one.followers?.(planned)),
+    guests: all((one) => one.guests).filter((place) => !own.has(place.id)),
     warnings: [...new Set(all((one) => one.warnings))],
   };
 }

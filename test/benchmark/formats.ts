@@ -9,9 +9,8 @@ import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { limits } from "../../provider/services/kernel/limits";
 import { sysctl } from "../../provider/services/kernel/sysctl";
-import { nginxConf as nginx } from "../../provider/services/nginx/nginx-conf";
-import { postgresqlConf as postgresql } from "../../provider/services/postgresql/postgresql-conf";
-import { dropIn as systemd } from "../../provider/services/systemd/drop-in";
+import { nginxConf } from "../../provider/services/nginx/nginx-conf";
+import { postgresqlConf } from "../../provider/services/postgresql/postgresql-conf";
 import { ini } from "../../provider/services/wapt/ini";
 import type { Format, Tree, Wanted } from "../../provider/text/format";
 import { edit } from "../support/lossless";
@@ -35,7 +34,7 @@ const RUNS = 7;
 const SAMPLES: readonly Sample[] = [
   {
     name: "nginx",
-    format: nginx,
+    format: nginxConf,
     file: "/etc/nginx/nginx.conf",
     head: "user www-data;\nhttp {\n",
     filler: (i) =>
@@ -50,7 +49,7 @@ const SAMPLES: readonly Sample[] = [
   },
   {
     name: "postgresql",
-    format: postgresql,
+    format: postgresqlConf,
     file: "/etc/postgresql/15/main/postgresql.conf",
     filler: (i) => `#work_mem = 4MB\t\t\t\t# min 64kB; the ${i}th line\napp.setting_${i} = 'it''s ${i}'\n`,
     tail: "max_connections = 100\t\t\t# (change requires restart)\n",
@@ -80,15 +79,6 @@ const SAMPLES: readonly Sample[] = [
     filler: (i) => `# of the ${i}th user\nuser${i}\thard\tnofile\t1024\n@group${i} -  nproc   200 # both\n`,
     tail: "wapt hard nofile 1024\nwapt soft nofile 1024\n",
     wanted: { "wapt hard nofile": "20000", "wapt soft nofile": "20000" },
-  },
-  {
-    name: "systemd",
-    format: systemd,
-    file: "/etc/systemd/system/nginx.service.d/zz-pulumi-wapt.conf",
-    head: "[Service]\n",
-    filler: (i) => `# the ${i}th variable\nEnvironment="VARIABLE_${i}=a value" \\\n  OTHER_${i}=2\n`,
-    tail: "LimitNOFILE=1024\n",
-    wanted: { "Service.LimitNOFILE": "20000" },
   },
 ];
 

@@ -10,7 +10,6 @@ import {
   PostgresConnections,
   ProxyTempPath,
   WaptServer,
-  type WaptServerArgs,
   WaptServerIni,
 } from "../../provider/index";
 import { type Program, type Registered, registrations, STACK, settled } from "../support/mocked-program";

@@ -56,15 +56,17 @@ function setUp(context: TestContext) {
   const root = untunedServer(context);
   const remote = localRemote();
   const said: string[] = [];
+  const adopted: string[] = [];
   const provider = () =>
     new Provider({
       routeOf: () => "wapt.example",
       connect: async () => remote,
       say: (line) => said.push(line),
       isForgotten: () => false,
+      isAdopted: (host) => adopted.includes(host),
     });
   const args = { connection: { host: "wapt.example" }, clients: 2500, root };
-  return { root, remote, said, provider, args };
+  return { root, remote, said, adopted, provider, args };
 }
 
 const UPLOADS = { path: "/srv/wapt-uploads", minFree: "1KiB" };
@@ -77,7 +79,7 @@ const argsOf = (type: string, args: Properties): Properties => {
 describe("a resource's life", () => {
   for (const { type } of definitions) {
     it(`${type}: create, no change, drift, repair, destroy as before`, async (context) => {
-      const { root, remote, provider, args: common } = setUp(context);
+      const { root, remote, adopted, provider, args: common } = setUp(context);
       const args = argsOf(type, common);
       const untouched = snapshot(root);
       const engine = new Engine(provider(), type);
@@ -93,8 +95,10 @@ describe("a resource's life", () => {
       assert.equal(remote.programs.length, before, "a run without changes asks the server nothing more");
 
       const again = new Engine(provider(), type);
+      adopted.push("wapt.example");
       await again.up(args);
-      assert.deepEqual(snapshot(root), tuned, "a server that is right is adopted untouched");
+      const left = Object.fromEntries(Object.entries(snapshot(root)).filter(([path]) => !path.endsWith("record.json")));
+      assert.deepEqual(left, tuned, "a server that is right is adopted untouched, the state being lost");
       await again.refresh();
       assert.deepEqual(again.outputs.before, engine.outputs.before, "before is what stood there first");
 
@@ -117,6 +121,8 @@ describe("a resource's life", () => {
     });
     await later.refresh();
     assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768 });
+    const names = new Set([...Object.keys(later.inputs), ...Object.keys((await later.preview(args)).inputs)]);
+    assert.deepEqual(names, new Set(Object.keys(later.inputs)), "the settings are all that a preview shows");
     assert.equal((await later.preview(args)).unchanged, false);
     await later.up(args);
     assert.equal(readFileSync(file, "latin1"), tuned);
@@ -144,16 +150,30 @@ describe("a resource's life", () => {
     assert.match(said.join("\n"), /worker_connections: someone changed it since/);
   });
 
-  it("is not restored by the old resource when it was renamed", async (context) => {
+  it("is not restored by the resource whose place another one of the stack has taken", async (context) => {
     const { root, provider, args } = setUp(context);
     const old = new Engine(provider(), "NginxTuning", "old");
     await old.up(args);
-    const renamed = new Engine(provider(), "NginxTuning", "new");
-    await renamed.up(args);
+    const shared = provider();
+    await Object.assign(new Engine(shared, "NginxTuning", "old"), { ...old, provider: shared }).preview(args);
+    // Of another program: the host has another name there, for the same machine.
+    const replacement = new Engine(shared, "NginxTuning", "new");
+    await replacement.up({ ...args, connection: { host: "alias.example" } });
     await old.destroy();
     assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250/);
-    await renamed.destroy();
+    await replacement.destroy();
     assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 768;/);
+  });
+
+  it("is refused to a stack of the same name that has no proof, and to a resource that was renamed without an alias", async (context) => {
+    const { provider, args } = setUp(context);
+    await new Engine(provider(), "NginxTuning", "old").up(args);
+    const news = { stack: "org/wapt/paris", name: "new", ...args };
+    const { failures } = await provider().check(definition("NginxTuning"), {}, news);
+    assert.match(
+      failures[0]?.reason ?? "",
+      /one of this name, but not of this state\. .*aliases: \[\{ name: .*pulumi-wapt:adopt HOST$/,
+    );
   });
 
   it("is refused to a second stack, which is told the first one's name", async (context) => {
@@ -196,7 +216,9 @@ describe("resources of one server", () => {
     await Promise.all(engines.map((engine) => engine.refresh()));
     for (const engine of engines) assert.equal((await engine.preview(argsOf(engine.type, args))).unchanged, true);
     const apart = snapshot(root);
-    await new Engine(provider(), "WaptServer", "paris").up(argsOf("WaptServer", args));
+    await new Engine(shared, "WaptServer", "paris").up(
+      argsOf("WaptServer", { ...args, connection: { host: "alias" } }),
+    );
     assert.deepEqual(snapshot(root), apart);
   });
 
@@ -223,6 +245,65 @@ describe("resources of one server", () => {
     );
   });
 
+  it("get back what stood there before where a server no longer wants a part, and it may come again", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const engine = new Engine(provider(), "WaptServer", "paris");
+    const without = { ...args, omit: ["KernelLimits", "PostgresConnections", "WaptServerIni"] };
+    await engine.up(without);
+    const few = snapshot(root);
+    for (let round = 0; round < 2; round++) {
+      await engine.up(argsOf("WaptServer", args));
+      await engine.refresh();
+      assert.deepEqual(Object.keys(engine.inputs.before as object).length, 10);
+      assert.equal((engine.inputs.before as Properties).client_body_temp_path, "not set");
+      assert.equal((await engine.preview(argsOf("WaptServer", args))).unchanged, true);
+      await engine.up(without);
+      assert.deepEqual(snapshot(root), few, `round ${round}`);
+      await engine.refresh();
+      assert.equal((await engine.preview(without)).unchanged, true);
+    }
+    await engine.up(argsOf("WaptServer", args));
+    await engine.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
+  it("take the limits back from a user who is no longer nginx's", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const engine = new Engine(provider(), "KernelLimits");
+    await engine.up(args);
+    const limits = () => readFileSync(join(root, "etc/security/limits.conf"), "latin1");
+    assert.match(limits(), /^www-data +hard +nofile +500000$/m);
+    await engine.up({ ...args, nginxUser: "nginx" });
+    assert.match(limits(), /^nginx +hard +nofile +500000$/m);
+    assert.doesNotMatch(limits(), /www-data/);
+    await engine.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
+  it("put back a pool that had to follow PostgreSQL, and not while PostgreSQL is still lower", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const ini = () => readFileSync(join(root, "opt/wapt/conf/waptserver.ini"), "latin1");
+    const alone = new Engine(provider(), "PostgresConnections");
+    await alone.up({ ...args, maxConnections: 60 });
+    assert.match(ini(), /^db_max_connections = 50$/m);
+    await alone.up({ ...args, maxConnections: 70 });
+    assert.match(ini(), /^db_max_connections = 50$/m);
+    await alone.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+
+    const whole = new Engine(provider(), "WaptServer", "paris");
+    await whole.up({ ...args, maxConnections: 60 });
+    await whole.up({ ...args, maxConnections: 60, omit: ["WaptServerIni"] });
+    assert.match(ini(), /^db_max_connections = 50$/m, "the pool before would be above PostgreSQL");
+    assert.doesNotMatch(ini(), /max_clients/);
+    await whole.up({ ...args, maxConnections: 60 });
+    await whole.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
+
   it("are refused where two of one program want the same setting", async (context) => {
     const { provider, args } = setUp(context);
     const shared = provider();
@@ -241,6 +322,7 @@ describe("check", () => {
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,
+    isAdopted: () => false,
   });
   const refused: [string, string, Properties, RegExp][] = [
     ["no clients", "NginxTuning", { clients: undefined }, /^clients: give the number of WAPT clients/],
@@ -324,6 +406,7 @@ describe("diff", () => {
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,
+    isAdopted: () => false,
   });
 
   it("replaces a resource whose host or root is another", () => {

@@ -1,13 +1,14 @@
 /** The packed tarball in a fresh project, as its user has it, on each supported Node.js. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { type SshServer, startSshServer } from "../../examples/demo/ssh-server";
 import { Stack } from "../../examples/demo/stack";
+import { nodeBinary, testedMajors } from "../support/node-versions";
 
 const repository = join(__dirname, "../..");
 const npm = (folder: string, ...args: string[]) =>
@@ -28,18 +29,30 @@ export const sizes = sizing(2500);
 export const node = process.version;
 `;
 
-/** The binary of a Node.js version that a registry package carries, kept outside the clone. */
-function nodeBinary(major: number): string {
-  const folder = join(homedir(), ".cache/pulumi-wapt", `node-${major}`);
-  const bin = join(folder, "node_modules", `node-linux-${process.arch}`, "bin");
-  if (!existsSync(join(bin, "node"))) {
-    mkdirSync(folder, { recursive: true });
-    npm(folder, "install", "--prefix", folder, `node-linux-${process.arch}@${major}`);
-  }
-  return bin;
-}
+/** Each use of a declaration that would be `any` where a module of it were missing is an error here. */
+const TYPES = `
+import { type ConnectionArgs, sizing, WaptServer, type WaptServerArgs } from "pulumi-wapt";
 
-describe("the packed package", { skip: process.platform === "linux" ? false : "it fetches binaries for Linux" }, () => {
+const connection: ConnectionArgs = { host: "wapt.example", port: 22, sudo: true, proxy: { host: "bastion.example" } };
+// @ts-expect-error There is no such field.
+export const misspelt: ConnectionArgs = { host: "wapt.example", prot: 22 };
+// @ts-expect-error A port is a number.
+export const mistyped: ConnectionArgs = { host: "wapt.example", port: "22" };
+const args: WaptServerArgs = { connection, clients: sizing(2500).maxClients };
+new WaptServer("paris", args);
+`;
+const STRICT = {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: false,
+  target: "es2022",
+  module: "node16",
+  moduleResolution: "node16",
+};
+
+const skip = process.platform === "linux" ? false : "it fetches binaries for Linux";
+
+describe("the packed package", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "wapt-package-"));
   const project = join(folder, "project");
   let ssh: SshServer;
@@ -71,13 +84,29 @@ describe("the packed package", { skip: process.platform === "linux" ? false : "i
     rmSync(folder, { recursive: true, force: true });
   });
 
+  test("compiles in a project that has no @pulumi/command, its declarations included", () => {
+    assert.equal(existsSync(join(project, "node_modules/@pulumi/command")), false);
+    const types = join(project, "types");
+    mkdirSync(types);
+    writeFileSync(join(types, "index.ts"), TYPES);
+    const options = { ...STRICT, types: [], typeRoots: [] };
+    writeFileSync(join(types, "tsconfig.json"), JSON.stringify({ compilerOptions: options }));
+    const { stdout } = spawnSync(process.execPath, [join(project, "node_modules/typescript/bin/tsc"), "-p", types], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    // Other packages' declarations may have errors of their own.
+    const ours = stdout.split("\n").filter((line) => /^types\/|pulumi-wapt/.test(line));
+    assert.deepEqual(ours, []);
+  });
+
   test("holds what its users need, and nothing else", () => {
     const [{ files }] = JSON.parse(npm(repository, "pack", "--ignore-scripts", "--dry-run", "--json"));
     const paths = (files as { path: string }[]).map((file) => file.path).filter((path) => !path.startsWith("dist/"));
     assert.deepEqual(paths.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
   });
 
-  for (const major of [20, 22]) {
+  for (const major of skip ? [] : testedMajors()) {
     test(`converges from a fresh project on Node.js ${major}`, async () => {
       const cli = await pulumiCli((line) => console.error(line));
       const root = join(folder, `server-${major}`);

@@ -21,6 +21,7 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
       connect: (connection) => open(connection, { privateKey: server.privateKey }),
       say: (line) => said.push(line),
       isForgotten: (host) => forgotten.includes(host),
+      isAdopted: () => false,
     });
   const args = (more: Properties = {}): Properties => ({
     connection: { host: server.host, hostKey: server.hostKey },

@@ -58,6 +58,7 @@ describe("a slow link", { skip: skipWithoutLab() }, () => {
       connect: (connection) => open(connection, { privateKey: server.privateKey }),
       say: (line) => said.push(line),
       isForgotten: () => false,
+      isAdopted: () => false,
     });
     const args = {
       connection: { host: "127.0.0.1", port, hostKey: server.hostKey },

@@ -126,6 +126,7 @@ export const changing = (...files: Rewriting[]): Plan => ({
   steps: [],
   checks: [],
   folders: [],
+  returnedFolders: [],
   removedFolders: [],
   journal: NOTHING_LEFT,
   notes: [],

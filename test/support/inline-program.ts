@@ -1,4 +1,4 @@
-/** A project of its own whose program is one WaptServer with arguments that the test writes into it. */
+/** A project of its own whose program is resources, or one WaptServer, with arguments that the test writes into it. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -7,13 +7,25 @@ const repository = join(__dirname, "../..");
 const PROGRAM = `
 const { readFileSync } = require("node:fs");
 const pulumi = require("@pulumi/pulumi");
-const { WaptServer } = require("pulumi-wapt");
+const types = require("pulumi-wapt");
 
-const { args, configured } = JSON.parse(readFileSync(__dirname + "/arguments.json", "utf8"));
+const { resources, configured } = JSON.parse(readFileSync(__dirname + "/arguments.json", "utf8"));
 const config = new pulumi.Config();
-for (const field of configured) args.connection[field] = config.requireSecret(field);
-new WaptServer("paris", args);
+const made = {};
+for (const { type, name, args, dependsOn = [] } of resources) {
+  for (const field of configured) args.connection[field] = config.requireSecret(field);
+  made[name] = new types[type](name, args, { dependsOn: dependsOn.map((other) => made[other]) });
+}
 `;
+
+export interface InlineResource {
+  /** The name of a class of the package. */
+  readonly type: string;
+  readonly name: string;
+  readonly args: object;
+  /** Names of resources before it in the list. */
+  readonly dependsOn?: readonly string[];
+}
 
 const PROJECT = `
 name: inline
@@ -34,6 +46,11 @@ export class InlineProgram {
 
   /** Fields of the connection named in `configured` come from the stack's secrets `inline:FIELD`. */
   write(args: object, configured: readonly string[] = []): void {
-    writeFileSync(join(this.folder, "arguments.json"), JSON.stringify({ args, configured }));
+    this.writeResources([{ type: "WaptServer", name: "paris", args }], configured);
+  }
+
+  /** In the order in which the program makes them. */
+  writeResources(resources: readonly InlineResource[], configured: readonly string[] = []): void {
+    writeFileSync(join(this.folder, "arguments.json"), JSON.stringify({ resources, configured }));
   }
 }

@@ -60,7 +60,15 @@ export function afterRun(server: Server, claim: Claim): Server {
   const maxConnections = value("max_connections") ?? cluster.settings!.max_connections!;
   const limit = Number(value("worker_rlimit_nofile") ?? server.nginx.workers[0]!.soft);
   const sysctls = Object.entries(server.kernel.sysctl).map(([key, old]) => [key, value(key) ?? old]);
-  const folder = { mode: "700", owner: "www-data", isFolder: true, freeKilobytes: 1e9 };
+  const folder = {
+    mode: "700",
+    owner: "www-data",
+    ids: "33:33",
+    isFolder: true,
+    real: UPLOADS,
+    entries: [],
+    freeKilobytes: 1e9,
+  };
   const pool = value("db_max_connections");
   return {
     ...server,

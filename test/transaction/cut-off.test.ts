@@ -13,7 +13,20 @@ import { apply, callsOf, plan, programOf, shells } from "../support/image";
 import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 
 /** Commands that change something, or promise that it lasts. */
-const COMMANDS = ["mkdir", "cp", "ln", "mv", "rm", "rmdir", "sync", "chmod", "chown", "flock"] as const;
+const COMMANDS = [
+  "mkdir",
+  "cp",
+  "ln",
+  "mv",
+  "rm",
+  "rmdir",
+  "sync",
+  "touch",
+  "timeout",
+  "chmod",
+  "chown",
+  "flock",
+] as const;
 
 /** Each of the commands as a function that counts itself in a file, and kills the shell before the n-th. */
 function killedBefore(nth: number, counter: string): string {
@@ -25,7 +38,7 @@ function killedBefore(nth: number, counter: string): string {
 /** A file of its own for each run: what outlives a killed run still counts in its file. */
 function counters(context: TestContext): () => string {
   const folder = mkdtempSync(join(tmpdir(), "counter-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
   let runs = 0;
   return () => join(folder, String(++runs));
 }

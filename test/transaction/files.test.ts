@@ -66,13 +66,22 @@ for (const shell of shells) {
     });
 
     it("go when nothing is left in them, and a folder of drop-ins with its last one", async (context) => {
-      const [alone, one] = ["/etc/x.service.d/zz.conf", "/etc/y.service.d/zz.conf"];
-      const { root } = imageOf(context, { [alone]: "old", [one]: "old", "/etc/y.service.d/other.conf": "" });
+      const last = [
+        "/etc/x.service.d/zz.conf",
+        "/etc/x.conf.d/zz.conf",
+        "/etc/sysctl.d/zz.conf",
+        "/etc/y.service.d/zz.conf",
+      ];
+      const { root } = imageOf(context, {
+        ...Object.fromEntries(last.map((path) => [path, "old"])),
+        "/etc/y.service.d/other.conf": "",
+      });
       assert.equal(
-        (await apply(remote, root, changing(to(alone, "old", undefined), to(one, "old", undefined)))).result,
+        (await apply(remote, root, changing(...last.map((path) => to(path, "old", undefined))))).result,
         "ok",
       );
-      assert.deepEqual(rest(root), ["etc", "etc/y.service.d", "etc/y.service.d/other.conf", "var", "var/lib"]);
+      const kept = ["etc", "etc/sysctl.d", "etc/y.service.d", "etc/y.service.d/other.conf", "var", "var/lib"];
+      assert.deepEqual(rest(root), kept);
     });
 
     it("are left alone when one was changed since it was planned on", async (context) => {

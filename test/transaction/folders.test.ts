@@ -44,6 +44,18 @@ for (const shell of shells) {
       assert.match(await reason(wanting("/srv/up", 1e12)), /\/srv\/up: .* has \d+ MiB free, minFree asks for so much/);
     });
 
+    it("that stood there first have their mode again when they are given back", async (context) => {
+      const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/up/x": "" });
+      chmodSync(at("/srv/up"), 0o700);
+      const owner = `${process.getuid!()}:${process.getgid!()}`;
+      const what = { ...changing(to(A, "old", "new")), returnedFolders: [{ path: "/srv/up", mode: "751", owner }] };
+      const { reason } = await disturb(remote, root, what, /^finish/, "kill -TERM $$; sleep 0.1");
+      assert.match(reason, UNDONE);
+      assert.equal(mode("/srv/up"), "700");
+      assert.equal((await apply(remote, root, what)).result, "ok");
+      assert.equal(mode("/srv/up"), "751");
+    });
+
     it("that a resource made go when they are empty, and come back when the run fails", async (context) => {
       const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/used/upload": "", "/srv/empty/x": "" });
       rmSync(at("/srv/empty/x"));

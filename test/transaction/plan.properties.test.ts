@@ -18,7 +18,7 @@ function carriedOut(server: Server, plan: Plan): Server {
   }
   carryOut(plan, files);
   const folders = { ...server.folders };
-  const free = { freeKilobytes: 1e9 };
+  const free = { ids: "0:0", real: "", entries: [], freeKilobytes: 1e9 };
   for (const { path, mode, owner } of plan.folders) folders[path] = { mode, owner, isFolder: true, ...free };
   for (const path of plan.removedFolders) folders[path] = { owner: "", isFolder: false, ...free };
   const [nginx, wapt] = [server.nginx, server.wapt];

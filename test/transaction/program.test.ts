@@ -48,6 +48,7 @@ const all: Plan = {
   folders: [
     { path: "/srv/up", mode: "700", owner: "www-data", selinuxType: "t", minFree: { kilobytes: 5, text: "5KiB" } },
   ],
+  returnedFolders: [],
   removedFolders: ["/srv/old"],
   journal: NOTHING_LEFT,
   notes: [],
@@ -79,8 +80,8 @@ describe("a transaction's calls", () => {
       "step nginx check /etc/nginx/nginx.conf",
       "step postgresql check postgres /postgres /data /c 625",
       "put /etc/sysctl.d/wapt.conf",
-      "step kernel sysctl net/core/somaxconn 4096",
       "put /etc/systemd/system/nginx.service.d/zz.conf",
+      "step kernel sysctl net/core/somaxconn 4096",
       "step systemd reload",
       "step systemd limit nginx 20000",
       "put /etc/nginx/nginx.conf",

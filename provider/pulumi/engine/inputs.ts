@@ -21,7 +21,7 @@ export interface Stored {
 }
 
 /** Properties that are no arguments. */
-const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "unset", "pending"]);
+const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "proof", "unset", "pending"]);
 
 /** Checks the arguments in a property bag; those not known yet are left out. */
 export function checkProperties(
@@ -38,15 +38,31 @@ export function storedArguments(
   definition: AnyDefinition,
   properties: Properties,
 ): { args: ServerArguments; settings: Settings } {
-  const names = new Set(argumentNames(definition));
-  // A later version may have fewer arguments: what it does not know it does not need.
-  const known = Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name)));
-  const checked = checkProperties(definition, known);
+  const checked = checkStored(definition, properties);
   if (checked.problems) {
     throw new Error(checked.problems.map((problem) => `${problem.property}: ${problem.reason}`).join("\n"));
   }
   if (!checked.settings) throw new Error("the stored arguments have a value that is not known");
   return { args: checked.args, settings: checked.settings };
+}
+
+/** The arguments that a resource had when it was stored; undefined for a new one, and where they are none of this version's. */
+export function formerArguments(
+  definition: AnyDefinition,
+  properties: Properties,
+): { args: ServerArguments; settings: Settings } | undefined {
+  if (properties.settings === undefined) return undefined;
+  const checked = checkStored(definition, properties);
+  return checked.problems || !checked.settings ? undefined : { args: checked.args, settings: checked.settings };
+}
+
+function checkStored(definition: AnyDefinition, properties: Properties): Checked<ServerArguments, Settings> {
+  const names = new Set(argumentNames(definition));
+  // A later version may have fewer arguments: what it does not know it does not need.
+  return checkProperties(
+    definition,
+    Object.fromEntries(Object.entries(properties).filter(([name]) => names.has(name))),
+  );
 }
 
 export const storedIn = ({ stack, name }: Properties): Stored => ({
@@ -57,7 +73,7 @@ export const storedIn = ({ stack, name }: Properties): Stored => ({
 /** The names of the properties in which two bags differ; Pulumi's own and undefined ones do not count. */
 export function differing(olds: Properties, news: Properties): string[] {
   const names = new Set([...Object.keys(news), ...("pending" in olds ? ["pending"] : [])]);
-  for (const name of ["__provider", "places"]) names.delete(name);
+  for (const name of ["__provider", "places", "proof"]) names.delete(name);
   return [...names].filter((name) => !isDeepStrictEqual(plain(olds[name]), plain(news[name])));
 }
 

@@ -14,10 +14,13 @@ export type Places = Readonly<Record<string, { readonly file?: string; readonly 
 
 const NOT_SET = "not set";
 
-/** What stood there first, as the record remembers it, else as it stands: by place. */
-export function placesOf({ places }: Target, { record }: Base): Places {
+/** What stood there first, as the state remembers it, else the record, else as it stands: by place. */
+export function placesOf({ places }: Target, { record }: Base, olds: Properties = {}): Places {
+  const known = storedPlaces(olds);
   return Object.fromEntries(
     places.map((place) => {
+      const remembered = known[place.id];
+      if (remembered) return [place.id, remembered];
       const entry = record.settings[place.id];
       const [file, running] = entry ? [entry.before, entry.running] : [fileValue(place), place.running];
       return [place.id, { ...(file !== null && { file }), ...(running !== undefined && { running }) }];
@@ -54,22 +57,26 @@ export function observedSettings({ places }: Target): Values {
   return Object.fromEntries(Object.entries(values).filter(([setting]) => !missing.has(setting)));
 }
 
+/** What stood there first, as the state remembers it; none where a creation failed half-way: the record has it then. */
+export function storedPlaces({ places, before, unset }: Properties): Places {
+  if (isBag(places)) return places as Places;
+  return Array.isArray(unset) ? earlierPlaces(before, unset.map(String)) : {};
+}
+
 /** What to put back at each place, as the state remembers it. */
-export function rememberedPlaces({ places, before, unset }: Properties): Record<string, Before> {
-  const all: Places = isBag(places) ? (places as Places) : earlierPlaces(before, unset);
+export function rememberedPlaces(properties: Properties): Record<string, Before> {
   return Object.fromEntries(
-    Object.entries(all).map(([id, { file, running }]) => [id, { file: file ?? null, running }]),
+    Object.entries(storedPlaces(properties)).map(([id, { file, running }]) => [id, { file: file ?? null, running }]),
   );
 }
 
 /** As version 0.1.0 stored it: `before` by place, and in `unset` those that no file had set. */
-function earlierPlaces(before: unknown, unset: unknown): Places {
+function earlierPlaces(before: unknown, unset: readonly string[]): Places {
   const values = isBag(before) ? before : {};
-  const withoutFile = Array.isArray(unset) ? unset.map(String) : [];
   return Object.fromEntries(
-    [...new Set([...Object.keys(values), ...withoutFile])].map((id) => {
+    [...new Set([...Object.keys(values), ...unset])].map((id) => {
       const value = values[id] === undefined ? {} : { running: String(values[id]) };
-      return [id, withoutFile.includes(id) || !value.running ? value : { ...value, file: value.running }];
+      return [id, unset.includes(id) || !value.running ? value : { ...value, file: value.running }];
     }),
   );
 }

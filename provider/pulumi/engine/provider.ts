@@ -16,8 +16,17 @@ import type { Owner } from "../../transaction/record";
 import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
-import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
-import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces } from "./outputs";
+import {
+  checkProperties,
+  defined,
+  differing,
+  formerArguments,
+  type Properties,
+  type Stored,
+  storedArguments,
+  storedIn,
+} from "./inputs";
+import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
@@ -28,6 +37,8 @@ export interface Dependencies {
   say(line: string): void;
   /** Whether a server is gone for good, so that deleting its resources does not need it. */
   isForgotten(host: string): boolean;
+  /** Whether what another stack left on a server is to be taken over. */
+  isAdopted(host: string): boolean;
 }
 
 interface Managed {
@@ -42,6 +53,8 @@ export class Provider {
   /** Who wants which setting of which server in this program. */
   private readonly wanted = new Map<string, string>();
   private readonly said = new Set<string>();
+  /** The proofs of ownership that the states of this process's resources hold, and the one of those that it makes. */
+  private readonly proofs = new Set<string>();
 
   constructor(private readonly dependencies: Dependencies) {}
 
@@ -61,18 +74,21 @@ export class Provider {
   }
 
   private async checkAll(definition: AnyDefinition, olds: Properties, news: Properties) {
+    this.learnProof(olds);
     const checked = checkProperties(definition, news);
     if (checked.problems) return { inputs: news, failures: [...checked.problems] };
     const { args, settings, unknown } = checked;
     const isNew = olds.settings === undefined;
     const given = Object.fromEntries([...unknown].map((name) => [name, UNKNOWN]));
     const before = isNew ? (unknown.size > 0 ? UNKNOWN : undefined) : olds.before;
-    const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before };
+    // What a refresh has put among the inputs would else stand in each preview as something that goes.
+    const { places, proof } = olds;
+    const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before, places, proof };
     const inputs = defined({ ...args, ...given, ...own });
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
     const failures = this.rivals(definition, args, settings, storedIn(news));
     if (failures.length > 0) return { inputs, failures };
-    return this.checkOnServer(definition, args, settings, inputs, isNew);
+    return this.checkOnServer(definition, args, settings, inputs, isNew ? undefined : olds);
   }
 
   /** Two resources of one program that want the same setting would undo each other's at each run. */
@@ -93,19 +109,20 @@ export class Provider {
     args: ServerArguments,
     settings: Settings,
     inputs: Properties,
-    isNew: boolean,
+    olds: Properties | undefined,
   ): Promise<{ inputs: Properties; failures: Problem[] }> {
     const stored = storedIn(inputs);
+    const former = formerOf(definition, olds);
     try {
-      const { managed, scope } = this.reach(definition, args, stored);
-      const server = await (isNew ? managed.observe(scope) : managed.known(scope));
+      const { managed, scope } = this.reach(definition, args, stored, former);
+      const server = await (olds ? managed.known(scope) : managed.observe(scope));
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
       const target = definition.target(settings, server, args);
-      const claim = { ...claimOf(definition, stored, "", args), target, mode: "apply" } as const;
+      const claim = { ...this.claimOf(definition, stored, "", args), ...applied(definition, target, former, server) };
       const failures = foreseenProblems(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
-      const before = isNew ? { before: beforeOf(target, placesOf(target, server)) } : {};
+      const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       return { inputs: { ...inputs, ...before }, failures };
     } catch (error) {
       return { inputs, failures: problemsIn(error) };
@@ -114,6 +131,7 @@ export class Provider {
 
   /** No server is asked: what it says is in the old properties since the refresh. */
   diff(_definition: AnyDefinition, olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+    this.learnProof(olds);
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
     return { changes: differing(olds, news).length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
   }
@@ -155,7 +173,7 @@ export class Provider {
       const inputs = defined({
         ...props,
         unset: undefined,
-        ...(isRecorded(target, server) && remembered(target, server)),
+        ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
         settings: observedSettings(target),
         pending: pending.length > 0 ? pending : undefined,
       });
@@ -172,7 +190,7 @@ export class Provider {
     const { host } = args.connection;
     if (this.dependencies.isForgotten(host)) return this.say(args, "forgotten: nothing was put back on it");
     const claimOn = (server: Server): Claim => ({
-      ...claimOf(definition, stored, id, args),
+      ...this.claimOf(definition, stored, id, args),
       target: readable(definition.target(settings, server, args)),
       mode: "restore",
       before: rememberedPlaces(props),
@@ -195,16 +213,38 @@ export class Provider {
   ): Promise<Properties> {
     const stored = storedIn(inputs);
     const { args, settings } = storedArguments(definition, inputs);
-    const { managed, scope } = this.reach(definition, args, stored);
+    const former = formerOf(definition, olds);
+    const { managed, scope } = this.reach(definition, args, stored, former);
+    const proof = this.learnProof(olds) ?? this.newProof();
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
       target = definition.target(settings, server, args);
-      return { ...claimOf(definition, stored, id, args), target, mode: "apply" };
+      const claim = this.claimOf(definition, stored, id, args, proof);
+      return { ...claim, ...applied(definition, target, former, server) };
     };
     const { before, notes } = await managed.converge(scope, claimOn);
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
-    const { places = placesOf(target!, before) } = olds;
-    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, settings });
+    const places = placesOf(target!, before, olds);
+    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, proof, settings });
+  }
+
+  private claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments, proof?: string) {
+    const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id, proof };
+    const adopts = this.dependencies.isAdopted(args.connection.host);
+    return { owner, proofs: this.proofs, adopts, mayRestart: args.restart !== "never" };
+  }
+
+  private learnProof({ proof }: Properties): string | undefined {
+    if (typeof proof !== "string") return undefined;
+    this.proofs.add(proof);
+    return proof;
+  }
+
+  /** The stack's, where this process has seen it: then a resource that takes another one's place is known. */
+  private newProof(): string {
+    const [known = randomBytes(16).toString("hex")] = this.proofs;
+    this.proofs.add(known);
+    return known;
   }
 
   /** The server that a resource is about: the same for all who reach it in the same way. */
@@ -212,9 +252,10 @@ export class Provider {
     definition: AnyDefinition,
     args: ServerArguments,
     { stack }: Stored,
+    former?: Former,
   ): { managed: ManagedServer<typeof services>; scope: Scope } {
     const { connection } = args;
-    const scope = scopeOf(definition, args);
+    const scope = scopeOf(definition, args, former);
     const identity = `${this.dependencies.routeOf(connection)} ${scope.root}`;
     const known = this.managed.get(identity);
     if (known) {
@@ -234,14 +275,33 @@ export class Provider {
   }
 }
 
-function claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments) {
-  const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id };
-  return { owner, mayRestart: args.restart !== "never" };
+/** What a resource wanted of a server until now, and what its state says. */
+interface Former {
+  readonly args: ServerArguments;
+  readonly settings: Settings;
+  readonly properties: Properties;
 }
 
-function scopeOf(definition: AnyDefinition, args: ServerArguments): Scope {
+function formerOf(definition: AnyDefinition, properties: Properties = {}): Former | undefined {
+  const former = formerArguments(definition, properties);
+  return former && { ...former, properties };
+}
+
+/** What becomes of what it wanted until now is in the claim too. */
+function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {
+  const mode = "apply" as const;
+  if (!former) return { target, mode };
+  const { settings, args, properties } = former;
+  return { target, mode, former: definition.target(settings, server, args), before: rememberedPlaces(properties) };
+}
+
+/** A service is asked once: as it is reached now. */
+function scopeOf(definition: AnyDefinition, args: ServerArguments, former?: Former): Scope {
   const root = args.root === undefined || args.root === "/" ? "" : args.root;
-  return { root, probes: definition.probes(args), folders: definition.folders?.(args) ?? [] };
+  const probes = definition.probes(args);
+  const asked = new Set(probes.map(({ service }) => service));
+  const more = former ? definition.probes(former.args).filter(({ service }) => !asked.has(service)) : [];
+  return { root, probes: [...probes, ...more], folders: definition.folders?.(args) ?? [] };
 }
 
 /** @throws RefusedError for a target of which a part can't be read: it must not be taken for one that is not there. */

@@ -12,6 +12,7 @@ import { Provider } from "./provider";
 
 let credentials: Credentials = {};
 let forgotten: readonly string[] = [];
+let adopted: readonly string[] = [];
 
 const provider = new Provider({
   routeOf: (connection) => routeOf(connection, credentials),
@@ -21,6 +22,7 @@ const provider = new Provider({
   },
   say: (line) => console.log(line),
   isForgotten: (host) => forgotten.includes(host),
+  isAdopted: (host) => adopted.includes(host),
 });
 
 // Pulumi gives these two commands the configuration of the last update, which has no credential that was set since.
@@ -40,7 +42,7 @@ function definitionOf(type: string): AnyDefinition {
   return definition;
 }
 
-/** The stack's configuration: secrets come from there and never enter a resource; `forget` lists hosts with commas. */
+/** The stack's configuration: secrets come from there and never enter a resource; `forget` and `adopt` list hosts with commas. */
 export function configure(get: (key: string) => string | undefined): void {
   credentials = {
     password: get("pulumi-wapt:sshPassword"),
@@ -48,7 +50,9 @@ export function configure(get: (key: string) => string | undefined): void {
     privateKeyPassword: get("pulumi-wapt:sshPrivateKeyPassword"),
     sudoPassword: get("pulumi-wapt:sudoPassword"),
   };
-  forgotten = (get("pulumi-wapt:forget") ?? "").split(",").map((host) => host.trim());
+  const hosts = (key: string) => (get(key) ?? "").split(",").map((host) => host.trim());
+  forgotten = hosts("pulumi-wapt:forget");
+  adopted = hosts("pulumi-wapt:adopt");
 }
 
 export const check = (type: string, olds: Properties, news: Properties) =>

@@ -1,21 +1,23 @@
 /** The resources, as a Pulumi program uses them. */
 import * as pulumi from "@pulumi/pulumi";
-import type { KernelLimitsSettings } from "../../resources/kernel-limits";
-import type { NginxTuningSettings } from "../../resources/nginx-tuning";
-import type { PostgresConnectionsSettings } from "../../resources/postgres-connections";
-import type { ProxyTempPathSettings } from "../../resources/proxy-temp-path";
-import type { WaptServerSettings } from "../../resources/wapt-server";
-import type { WaptServerIniSettings } from "../../resources/waptserver-ini";
-import type {
-  KernelLimitsArgs,
-  NginxTuningArgs,
-  PostgresConnectionsArgs,
-  ProxyTempPathArgs,
-  WaptServerArgs,
-  WaptServerIniArgs,
-} from "./arguments";
+import type { KernelLimitsArguments, KernelLimitsSettings } from "../../resources/kernel-limits";
+import type { NginxTuningArguments, NginxTuningSettings } from "../../resources/nginx-tuning";
+import type { PostgresConnectionsArguments, PostgresConnectionsSettings } from "../../resources/postgres-connections";
+import type { ProxyTempPathArguments, ProxyTempPathSettings } from "../../resources/proxy-temp-path";
+import type { WaptServerArguments, WaptServerSettings } from "../../resources/wapt-server";
+import type { WaptServerIniArguments, WaptServerIniSettings } from "../../resources/waptserver-ini";
+import type { Inputs } from "./arguments";
 import { withSecrets } from "./secrets";
 import { shim } from "./shim";
+
+export type {
+  KernelLimitsSettings,
+  NginxTuningSettings,
+  PostgresConnectionsSettings,
+  ProxyTempPathSettings,
+  WaptServerIniSettings,
+  WaptServerSettings,
+};
 
 /** What stood there first: a value, or text where a setting was not set or several places had several values. */
 export type Before<S> = { readonly [N in keyof S]: S[N] | string };
@@ -48,6 +50,9 @@ function stackName(): string {
   return `${organization}/${pulumi.getProject()}/${pulumi.getStack()}`;
 }
 
+/** A whole server. */
+export type WaptServerArgs = Inputs<WaptServerArguments>;
+
 /**
  * A WAPT server tuned for its number of clients: the other five resources as one.
  *
@@ -60,6 +65,9 @@ export class WaptServer extends WaptResource<WaptServerSettings> {
   }
 }
 
+/** The kernel's queues and the limits of open files. */
+export type KernelLimitsArgs = Inputs<KernelLimitsArguments>;
+
 /**
  * `net.ipv4.tcp_max_syn_backlog` and `net.core.somaxconn` in /etc/sysctl.d/wapt.conf and in the kernel, `nofile` of
  * WAPT's and nginx's users in /etc/security/limits.conf, `LimitNOFILE` of the units nginx, waptserver and wapttasks.
@@ -70,12 +78,18 @@ export class KernelLimits extends WaptResource<KernelLimitsSettings> {
   }
 }
 
+/** nginx's connections and descriptors. */
+export type NginxTuningArgs = Inputs<NginxTuningArguments>;
+
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration; nginx is tested, then reloaded. */
 export class NginxTuning extends WaptResource<NginxTuningSettings> {
   constructor(name: string, args: NginxTuningArgs, opts?: pulumi.CustomResourceOptions) {
     super("NginxTuning", name, args, opts);
   }
 }
+
+/** The folder of nginx's uploads. */
+export type ProxyTempPathArgs = Inputs<ProxyTempPathArguments>;
 
 /** nginx's `client_body_temp_path`, its folder, and the space that the folder's partition must have. */
 export class ProxyTempPath extends WaptResource<ProxyTempPathSettings> {
@@ -84,12 +98,18 @@ export class ProxyTempPath extends WaptResource<ProxyTempPathSettings> {
   }
 }
 
+/** PostgreSQL's connections. */
+export type PostgresConnectionsArgs = Inputs<PostgresConnectionsArguments>;
+
 /** PostgreSQL's `max_connections`; a change restarts PostgreSQL, with WAPT stopped meanwhile. */
 export class PostgresConnections extends WaptResource<PostgresConnectionsSettings> {
   constructor(name: string, args: PostgresConnectionsArgs, opts?: pulumi.CustomResourceOptions) {
     super("PostgresConnections", name, args, opts);
   }
 }
+
+/** waptserver's connections. */
+export type WaptServerIniArgs = Inputs<WaptServerIniArguments>;
 
 /** `db_max_connections` and `max_clients` in waptserver.ini; a change restarts waptserver and wapttasks. */
 export class WaptServerIni extends WaptResource<WaptServerIniSettings> {

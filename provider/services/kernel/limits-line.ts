@@ -77,7 +77,8 @@ function lineAt(file: string, line: number, text: string, start: number, domain:
 
 /** A limit of type `-` is both hard and soft. */
 function meaning(domain: string, words: readonly string[]): Pick<DomainLine, "kind" | "item" | "value" | "sets"> {
-  const [, type = "", item = "", value = ""] = words.map((word, at) => (at < 3 ? word.toLowerCase() : word));
+  const [type, item] = [1, 2].map((at) => (words[at] ?? "").toLowerCase()) as [string, string];
+  const value = words[3] ?? "";
   const known = /^(?:hard|soft|-)$/.test(type);
   const kind = words.length === 2 && type.startsWith("-") ? "exemption" : known && isLimit(value) ? "limit" : "other";
   const types = kind !== "limit" ? [] : type === "-" ? ["hard", "soft"] : [type];
@@ -99,13 +100,15 @@ function hidesLine(text: string, start: number, end: number, domain: string): bo
   return false;
 }
 
+const isWord = (code: number): boolean => !isSpaceOfC(code);
+
 function fieldsOf(text: string, start: number, end: number): Field[] {
   const fields: Field[] = [];
   let at = start;
   while (fields.length < 4) {
     const begin = behindBlanks(text, at, isSpaceOfC, end);
     if (begin === end) break;
-    at = behindBlanks(text, begin, (code) => !isSpaceOfC(code), end);
+    at = behindBlanks(text, begin, isWord, end);
     fields.push({ start: begin, end: at });
   }
   return fields;

@@ -10,8 +10,6 @@ import { lineFormat } from "../../text/line-format";
 import { insertion, lineEnd, lineStart } from "../../text/lines";
 import { type DomainLine, domainLinesIn, sameLimit } from "./limits-line";
 
-export { sameLimit } from "./limits-line";
-
 /**
  * Limits as written: pam_limits takes the number in front of a value, and the words of {@link sameLimit} for no limit. A
  * domain that a line `<domain> -` frees from all limits has none.
@@ -29,13 +27,14 @@ export const limits: Format = lineFormat({
   isSame: sameLimit,
   insertion(tree, key, value) {
     const { domain, type, item } = limitOf(tree, key);
-    const exemption = domainLines(tree, key).find(isExemption);
+    const lines = domainLines(tree, key);
+    const exemption = lines.find(isExemption);
     if (exemption) {
       const problem = `frees ${domain} from every limit, so that ${value} would have no effect; remove this line`;
       throw new FormatError(exemption.file, exemption.line, problem);
     }
     const text = rootText(tree);
-    const own = domainLinesIn(tree.root, text, domain);
+    const own = lines.filter(({ file }) => file === tree.root);
     const neighbour = own.findLast((line) => line.kind === "limit" && line.item === item) ?? own.at(-1);
     const words = [domain, type, item, value];
     if (!neighbour) return insertion(text, closingRemark(text), columns(words, COLUMNS));

@@ -6,7 +6,7 @@
  * A key is written `net.core.somaxconn`. Its last assignment wins. A pattern (`net.core.*`) sets only keys that no line
  * assigns by name, wherever it stands; `-key` without `=` takes a key out of the patterns.
  */
-import { posix } from "node:path";
+import { laterFiles } from "../../text/conf-folders";
 import { type Format, FormatError, inOrder, rootText, type Tree } from "../../text/format";
 import { lineFormat } from "../../text/line-format";
 import { insertion } from "../../text/lines";
@@ -56,29 +56,14 @@ function deciding(tree: Tree, key: string): Statement | undefined {
   return assignment;
 }
 
-const DIRECTORIES = [
-  "/etc/sysctl.d",
-  "/run/sysctl.d",
-  "/usr/local/lib/sysctl.d",
-  "/usr/lib/sysctl.d",
-  "/lib/sysctl.d",
-] as const;
+const FOLDERS = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"].map((folder) => `${folder}/sysctl.d`);
 
 /**
- * The files that `sysctl --system` reads after `root`, in its order, of all `paths` found on a server: *.conf of the five
- * folders by file name, then /etc/sysctl.conf. Of files with one name only that of the first folder is read (in the
- * manual's order, /etc first), even where it is empty. `root` counts whether it exists or not. systemd-sysctl reads
- * /etc/sysctl.conf only where a link in a folder leads to it; what it sets must hold after both readers.
+ * The files that `sysctl --system` reads after `root`, in its order, of all `paths` found on a server: those of the five
+ * folders (in the manual's order, /etc first), then /etc/sysctl.conf. systemd-sysctl reads /etc/sysctl.conf only where a
+ * link in a folder leads to it; what it sets must hold after both readers.
  */
 export function sysctlOrder(paths: readonly string[], root: string): string[] {
-  const read = new Map<string, string>();
-  for (const directory of DIRECTORIES) {
-    for (const path of [...paths, root]) {
-      const name = posix.basename(path);
-      if (posix.dirname(path) === directory && name.endsWith(".conf") && !read.has(name)) read.set(name, path);
-    }
-  }
-  const after = [...read.keys()].filter((name) => name > posix.basename(root)).sort();
   const last = paths.filter((path) => path === "/etc/sysctl.conf" && path !== root).slice(0, 1);
-  return [...after.map((name) => read.get(name)!), ...last];
+  return [...laterFiles(paths, root, FOLDERS), ...last];
 }

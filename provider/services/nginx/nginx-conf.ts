@@ -44,7 +44,7 @@ export const nginxConf: Format = { read, edit };
 
 /**
  * Every occurrence of a simple directive, in the order in which nginx meets them, whatever blocks they stand in.
- * @throws FormatError as the read of {@link nginx} does.
+ * @throws FormatError as the read of {@link nginxConf} does.
  */
 export function directives(tree: Tree, name: string): Occurrence[] {
   const { directives: found } = walk(tree, new Set([name]));

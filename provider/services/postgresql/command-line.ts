@@ -1,3 +1,5 @@
+/** The command line of a running PostgreSQL server, as far as it sets what files set too. */
+
 /** The short options of a PostgreSQL server that stand for a setting. */
 const SHORT_OPTIONS: Readonly<Record<string, string>> = {
   B: "shared_buffers",

@@ -12,8 +12,6 @@ import { insertion, lineStart, removals } from "../../text/lines";
 import type { Splice } from "../../text/splices";
 import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelled } from "./scanner";
 
-export { commandLineSetting } from "./command-line";
-
 /** PostgreSQL reads the configuration file at depth 0, and refuses a file at a greater depth than this. */
 const MAX_DEPTH = 10;
 

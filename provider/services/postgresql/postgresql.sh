@@ -153,7 +153,7 @@ mask_postgresql() {
 }
 
 postgresql_check() { # OWNER BINARY DATA CONF MAX_CONNECTIONS
-  if can_bind; then judge_postgresql in_place "$@"; fi
+  if can_bind; then judge_postgresql 'in_place postgresql' "$@"; fi
 }
 
 # Once more where it lies, since another file may have come, and without mount namespaces for the first time.
@@ -161,8 +161,13 @@ postgresql_placed() { judge_postgresql env "$@"; } # OWNER BINARY DATA CONF MAX_
 
 judge_postgresql() { # RUNNER OWNER BINARY DATA CONF MAX_CONNECTIONS; the last is "-" when it does not matter
   wanted=$6
-  set -- "$1" timeout 60 runuser -u "$2" -- "$3" -D "$4" -c "config_file=$5" -C max_connections
-  if ! answer=$("$@" 2>/dev/null); then
+  # shellcheck disable=SC2086 # words
+  set -- $1 timeout 60 runuser -u "$2" -- "$3" -D "$4" -c "config_file=$5" -C max_connections
+  answer=$("$@" 2>/dev/null)
+  judged=$?
+  if [ "$judged" = 99 ]; then
+    note "PostgreSQL's new configuration could not be tested before it was in place: it was being changed"
+  elif [ "$judged" != 0 ]; then
     try "$@"
     fail refused "PostgreSQL refuses the new configuration: $(reason)"
   elif [ "$wanted" != - ] && [ "$answer" != "$wanted" ]; then
@@ -171,7 +176,8 @@ judge_postgresql() { # RUNNER OWNER BINARY DATA CONF MAX_CONNECTIONS; the last i
 }
 
 ask_postgresql() { # OWNER PORT DATA
-  socket=$(sed -n 5p "$3/postmaster.pid") &&
+  # Read as its owner, who may have laid anything there, and not for ever.
+  socket=$(timeout 20 runuser -u "$1" -- sed -n 5p "$3/postmaster.pid") &&
     timeout 20 runuser -u "$1" -- psql -XAtq -h "$socket" -p "$2" -d postgres -c 'SHOW max_connections'
 }
 

@@ -4,7 +4,8 @@ import type { Problem } from "../../problem";
 import { harmless } from "../../text/harmless";
 import { bound, type Facts } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
-import { commandLineSetting, postgresqlConf } from "./postgresql-conf";
+import { commandLineSetting } from "./command-line";
+import { postgresqlConf } from "./postgresql-conf";
 
 export interface Cluster {
   readonly version: string;

@@ -3,7 +3,7 @@
  * own scanner (guc-file.l of PostgreSQL 15; the same in 18).
  */
 import { FormatError } from "../../text/format";
-import { linesOf } from "../../text/lines";
+import { lineEnd, linesOf } from "../../text/lines";
 
 /** The names of the lines that are no settings. */
 export const INCLUDES: ReadonlySet<string> = new Set(["include", "include_if_exists", "include_dir"]);
@@ -56,7 +56,7 @@ export function behindDefault(text: string, name: string): number | undefined {
     start = skip(BLANKS, text, start + 1);
     const end = skip(WORD, text, start);
     const isNamed = text.slice(start, end).toLowerCase() === name;
-    if (isNamed && text[skip(BLANKS, text, end)] === "=") return Math.min(line.end + 1, text.length);
+    if (isNamed && text[skip(BLANKS, text, end)] === "=") return lineEnd(text, line.start);
   }
   return undefined;
 }

@@ -30,11 +30,11 @@ service() { # VERB UNIT
 
 # systemd refuses a unit that was started often in a short time, which must not keep an undone change down.
 start_unit() { # VERB UNIT
-  systemctl reset-failed "$2" 2>/dev/null
+  timeout 60 systemctl reset-failed "$2" 2>/dev/null
   service "$1" "$2"
 }
 
-is_running() { systemctl -q is-active "$1" 2>/dev/null; }
+is_running() { timeout 60 systemctl -q is-active "$1" 2>/dev/null; }
 
 are_running() { for name; do is_running "$name" || return 1; done; }
 
@@ -46,7 +46,7 @@ systemd_reload() {
 undo_systemd_reload() { service daemon-reload || lost "$why"; }
 
 systemd_limit() { # UNIT LIMIT: what systemd would give the unit's next process
-  given=$(systemctl show -p LimitNOFILESoft --value "$1")
+  given=$(timeout 60 systemctl show -p LimitNOFILESoft --value "$1")
   [ "$given" = "$2" ] ||
     fail refused "systemd gives $1 LimitNOFILE $given, not $2: another drop-in sets it (systemctl cat $1); remove it there"
 }
@@ -96,7 +96,7 @@ start_stopped() {
   [ -z "$why" ] && stay_up $stopped
 }
 
-lives() { systemctl show -p ActiveState -p MainPID "$@"; }
+lives() { timeout 60 systemctl show -p ActiveState -p MainPID "$@"; }
 
 processor_time() { # LIVES: what their main processes had of it so far
   # shellcheck disable=SC2046 # names of files

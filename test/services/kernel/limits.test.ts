@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { limits, sameLimit } from "../../../provider/services/kernel/limits";
+import { limits } from "../../../provider/services/kernel/limits";
+import { sameLimit } from "../../../provider/services/kernel/limits-line";
 import { FormatError } from "../../../provider/text/format";
 import { testCorpus } from "../../support/line-corpus";
 import { edit } from "../../support/lossless";

@@ -1,0 +1,92 @@
+/** `pulumi-wapt show` on a real server, before and after it is tuned. */
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
+import { files, lifetimes } from "../support/asking";
+import { command } from "../support/command";
+import { converge, withoutSsh } from "../support/whole-server";
+
+const CLIENTS = 2500;
+
+describe("pulumi-wapt show", { skip: skipWithoutLab() }, () => {
+  let server: LabServer;
+  const home = mkdtempSync(join(tmpdir(), "wapt-show-"));
+
+  before(async () => {
+    server = await startServer("paris");
+    mkdirSync(join(home, ".ssh"), { mode: 0o700 });
+    copyFileSync(server.knownHosts, join(home, ".ssh/known_hosts"));
+    writeFileSync(join(home, ".ssh/config"), `Host *\n  UserKnownHostsFile ${home}/.ssh/known_hosts\n`);
+  });
+  after(async () => {
+    await server?.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  const show = (...options: string[]) =>
+    command(["show", server.host, String(CLIENTS), ...options], {
+      HOME: home,
+      PULUMI_WAPT_SSH_PRIVATE_KEY: server.privateKey,
+    });
+
+  /** What it says of each place: name, value and verdict. */
+  async function shown(...options: string[]): Promise<Record<string, string>> {
+    const { code, stdout, stderr } = await show(...options);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    return Object.fromEntries(
+      lines
+        .filter((line) => !/^(problem|warning): /.test(line))
+        .map((line) => {
+          const [, name = "", rest = ""] = /^(.*?) {2,}(.*)$/.exec(line) ?? [];
+          return [name, rest.replace(/ {2,}/g, " | ").replace(/ (right|wanted)/, " $1")];
+        }),
+    );
+  }
+
+  test("prints what stands beside what is needed, and changes nothing", async () => {
+    const [old, alive] = [await files(server), await lifetimes(server)];
+    const values = await shown("--user", "admin", "--sudo");
+    assert.equal(values.worker_connections, "768 | wanted 6250");
+    assert.match(values.worker_rlimit_nofile ?? "", /^not set \(\d+ in force\) \| ?wanted 32768$/);
+    assert.equal(values.max_connections, "100 | wanted 625");
+    assert.equal(values.db_max_connections, "not set | wanted 615");
+    assert.equal(values["wapt hard nofile"], "not set | wanted 500000");
+    assert.deepEqual([await files(server), await lifetimes(server)], [old, alive]);
+    assert.equal((await server.exec("test -e /var/lib/pulumi-wapt")).code, 1);
+  });
+
+  test("says what is right on a tuned server, and the ceiling of a container", async () => {
+    await converge(withoutSsh(server), {
+      clients: CLIENTS,
+      path: "/srv/wapt-uploads",
+      workerRlimitNofile: 20000,
+      limitNofile: 20000,
+      nofile: 20000,
+    });
+    const values = await shown();
+    assert.equal(values.worker_connections, "6250 | right");
+    assert.equal(values.max_connections, "625 | right");
+    assert.equal(values.db_max_connections, "615 | right");
+    assert.equal(values.worker_rlimit_nofile, "20000 | wanted 32768");
+    const { stdout } = await show();
+    assert.match(stdout, /^problem: .*this server is a container whose hard limit is 20000/m);
+    assert.match(stdout, /^warning: preflight, backlog: /m);
+  });
+
+  test("needs root, and is told so", async () => {
+    const { code, stderr } = await show("--user", "admin");
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /logged in as admin, who is not root/);
+  });
+
+  test("does not trust a host that it does not know", async () => {
+    rmSync(join(home, ".ssh/known_hosts"));
+    const { code, stderr } = await show();
+    assert.equal(code, 1);
+    assert.match(stderr, /host key/i);
+  });
+});

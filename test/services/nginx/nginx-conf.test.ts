@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { directives, nginxConf } from "../../../provider/services/nginx/nginx-conf";
+import { FormatError, type Found, type Tree } from "../../../provider/text/format";
+import { edit } from "../../support/lossless";
+import { FOLDER } from "../../support/nginx-arbitrary";
+import { type Case, type Change, casesOf, names, treeOf } from "../../support/nginx-corpus";
+
+function changed(tree: Tree, changes: readonly Change[]): Map<string, string> {
+  const lines = new Map<string, string[]>();
+  // From the last line up, so that the numbers hold.
+  for (const { file, line, old, new: replacement } of [...changes].sort((a, b) => b.line - a.line)) {
+    const path = `${FOLDER}/${file}`;
+    const all = lines.get(path) ?? tree.files.get(path)?.split("\n") ?? [];
+    assert.deepEqual(all.splice(line - 1, old.length, ...replacement), old, `${file}:${line} of the case`);
+    lines.set(path, all);
+  }
+  return new Map([...lines].map(([path, all]) => [path, all.join("\n")]));
+}
+
+function withFiles(tree: Tree, files: ReadonlyMap<string, string>): Tree {
+  return { ...tree, files: new Map([...tree.files, ...files]) };
+}
+
+function valuesOf(found: Readonly<Record<string, Found>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(found).map(([key, { value }]) => [key, value]));
+}
+
+function check(tree: Tree, { wanted, read, change, error }: Case): void {
+  const keys = Object.keys(wanted);
+  if (read) {
+    const found = Object.entries(nginxConf.read(tree, keys)).map(([key, one]) => [
+      key,
+      one.value,
+      `${one.file}:${one.line}`,
+    ]);
+    const expected = Object.entries(read).map(([key, { value, at }]) => [key, value, `${FOLDER}/${at}`]);
+    assert.deepEqual(found.sort(), expected.sort());
+  }
+  if (error !== undefined) {
+    assert.throws(
+      () => edit(nginxConf, tree, wanted),
+      (thrown) => {
+        assert(thrown instanceof FormatError);
+        assert.equal(thrown.message, `${FOLDER}/${error}`);
+        return true;
+      },
+    );
+    return;
+  }
+  const result = edit(nginxConf, tree, wanted);
+  assert.deepEqual(result, changed(tree, change ?? []));
+  const after = withFiles(tree, result);
+  const standing = Object.entries(wanted).filter(([, value]) => value !== null);
+  assert.deepEqual(valuesOf(nginxConf.read(after, keys)), Object.fromEntries(standing));
+  assert.equal(edit(nginxConf, after, wanted).size, 0, "a second edit changes nothing");
+  const before = valuesOf(nginxConf.read(tree, keys));
+  assert.equal(edit(nginxConf, tree, before).size, 0, "the values that stand change nothing");
+}
+
+describe("the corpus of nginx files", () => {
+  assert(names.length > 50, "the corpus is missing");
+  for (const name of names) {
+    assert(casesOf(name).length > 0);
+    for (const [at, one] of casesOf(name).entries()) test(`${name} ${at + 1}`, () => check(treeOf(name), one));
+  }
+});
+
+describe("directives", () => {
+  test("finds those at any depth, with the blocks around them", () => {
+    const tree = treeOf("debian-stock");
+    assert.deepEqual(directives(tree, "listen"), [
+      { value: "80 default_server", file: "/etc/nginx/sites-enabled/default", line: 2, context: ["http", "server"] },
+      {
+        value: "[::]:80 default_server",
+        file: "/etc/nginx/sites-enabled/default",
+        line: 3,
+        context: ["http", "server"],
+      },
+    ]);
+    assert.deepEqual(directives(tree, "user"), [
+      { value: "www-data", file: "/etc/nginx/nginx.conf", line: 1, context: [] },
+    ]);
+    assert.deepEqual(directives(tree, "try_files")[0]?.context, ["http", "server", "location"]);
+  });
+
+  test("finds one in a file that is included twice twice", () => {
+    const found = directives(treeOf("snippet-included-twice"), "client_body_temp_path");
+    assert.deepEqual(
+      found.map(({ context }) => context.join()),
+      ["http", "http,server"],
+    );
+  });
+
+  test("takes no word of a types, map, geo or split_clients block for a directive", () => {
+    assert.deepEqual(directives(treeOf("free-words-like-settings"), "client_body_temp_path"), []);
+  });
+
+  test("takes nothing of a Lua block for a directive", () => {
+    assert.deepEqual(
+      directives(treeOf("lua-blocks"), "worker_connections").map(({ line }) => line),
+      [1],
+    );
+  });
+});
+
+describe("a configuration without a root file", () => {
+  const tree: Tree = { root: "/etc/nginx/nginx.conf", files: new Map() };
+
+  test("has no settings", () => {
+    assert.deepEqual(nginxConf.read(tree, ["worker_rlimit_nofile"]), {});
+    assert.equal(edit(nginxConf, tree, { worker_rlimit_nofile: null }).size, 0);
+  });
+
+  test("takes none", () => {
+    assert.throws(() => edit(nginxConf, tree, { worker_rlimit_nofile: "1" }), /nginx.conf:1: no "events" block/);
+  });
+});
+
+describe("what would take too long", () => {
+  const main = "events { worker_connections 768; }\nhttp {\n";
+
+  test("files that include others twice, without end, are refused", () => {
+    const files = new Map([["/n/nginx.conf", "include 0;"]]);
+    for (let at = 0; at < 40; at++) files.set(`/n/${at}`, `include ${at + 1}; include ${at + 1};`);
+    files.set("/n/40", "");
+    assert.throws(
+      () => nginxConf.read({ root: "/n/nginx.conf", files }, ["user"]),
+      /more than 100000 includes; reduce them/,
+    );
+  });
+
+  const hostile: Record<string, string> = {
+    "a million open blocks": `${"a {".repeat(1e6)}${"}".repeat(1e6)}`,
+    "a file of quotes": `log_format x ${"'\"' ".repeat(1e6)};`,
+    "a file of backslashes": `x ${"\\\\\n".repeat(1e6)};`,
+    "a file of comments": "#\n".repeat(2e6),
+    "Lua strings that no line closes": `init_by_lua_block { ${`"${"\\'\\\"".repeat(2e5)}`} \n }`,
+    "Lua brackets": `init_by_lua_block { ${"[= ".repeat(1e6)} }`,
+    directives: `${"sendfile on;".repeat(4e5)}`,
+  };
+  for (const [what, content] of Object.entries(hostile)) {
+    test(`${what}, ${(content.length / 1e6).toFixed(1)} MB: within five seconds`, () => {
+      const tree: Tree = { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", `${main}${content}\n}\n`]]) };
+      const start = performance.now();
+      assert.equal(edit(nginxConf, tree, { "events.worker_connections": "4096" }).size, 1);
+      assert(performance.now() - start < 5000);
+    });
+  }
+});

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { dropIn, dropInOrder } from "../../../provider/services/systemd/drop-in";
+import { FormatError, type Tree } from "../../../provider/text/format";
+import { assertEdits, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
+
+const FOLDER = "/etc/systemd/system/nginx.service.d";
+const ROOT = `${FOLDER}/wapt.conf`;
+const LATER = `${FOLDER}/zz.conf`;
+const KEY = "Service.LimitNOFILE";
+
+function treeOf(text: string | undefined, later?: string): Tree {
+  const files = Object.entries({ [ROOT]: text, [LATER]: later }).filter(([, one]) => one !== undefined);
+  return { root: ROOT, files: new Map(files as [string, string][]), after: later === undefined ? [] : [LATER] };
+}
+
+const set = (tree: Tree, value: string | null) => edit(dropIn, tree, { [KEY]: value });
+const OURS = "[Service]\nLimitNOFILE=32768\n";
+
+describe("our drop-in", () => {
+  test("is written whole, and has no bytes left when its setting is removed", () => {
+    assert.deepEqual(set(treeOf(undefined), "32768"), new Map([[ROOT, OURS]]));
+    assert.deepEqual(set(treeOf(OURS), "4096"), new Map([[ROOT, "[Service]\nLimitNOFILE=4096\n"]]));
+    assert.deepEqual(set(treeOf(OURS), null), new Map([[ROOT, ""]]));
+    assert.deepEqual(set(treeOf(undefined), null), new Map());
+  });
+
+  test("that someone edited is read, stays while its value does, and is ours again with another", () => {
+    for (const text of [
+      "# raised\n[Service]\n LimitNOFILE = 5 \n",
+      "[Service]\r\nLimitNOFILE=5\r\n",
+      "[Service]\nLimitNOFILE=5",
+      "[Service]\nLimitNOFILE=6\nNice=1\nLimitNOFILE=5\nLimitNOFILE=\n#LimitNOFILE=7\n",
+    ]) {
+      assert.equal(values(dropIn, treeOf(text), [KEY])[KEY], "5", text);
+      assert.deepEqual(set(treeOf(text), "5"), new Map(), text);
+      assert.deepEqual(set(treeOf(text), "32768"), new Map([[ROOT, OURS]]), text);
+      assert.deepEqual(set(treeOf(text), null), new Map([[ROOT, ""]]), text);
+    }
+    for (const text of [
+      "LimitNOFILE=5\n",
+      "[Unit]\nLimitNOFILE=5\n",
+      "[Service]\nNice=5\n",
+      "[Service]\nLimitNOFILE=\n",
+    ]) {
+      assert.deepEqual(dropIn.read(treeOf(text), [KEY]), {}, text);
+      assert.deepEqual(set(treeOf(text), "32768"), new Map([[ROOT, OURS]]), text);
+    }
+  });
+
+  test("is of no use where a later one sets another limit, which is named", () => {
+    const later = treeOf(OURS, "[Service]\n# theirs\nLimitNOFILE=1024\n");
+    assert.deepEqual(dropIn.read(later, [KEY]), { [KEY]: { value: "1024", file: LATER, line: 3 } });
+    assert.throws(() => set(later, "32768"), {
+      message: `${LATER}:3: sets LimitNOFILE to 1024 after ${ROOT}; remove this line or set 32768 here`,
+    });
+    assert.throws(() => set(later, null), {
+      message: `${LATER}:3: sets LimitNOFILE, which no drop-in shall set; remove this line`,
+    });
+  });
+
+  test("is left alone where a later one gives the wanted limit, or none", () => {
+    for (const value of ["1024", "1024:1024"]) {
+      assert.deepEqual(set(treeOf(undefined, `[Service]\nLimitNOFILE=${value}\n`), "1024"), new Map());
+    }
+    for (const line of ["LimitNOFILE=", "LimitNOFILESoft=5", "#LimitNOFILE=5", "; LimitNOFILE=5", "LimitNPROC=5"]) {
+      assert.deepEqual(set(treeOf(undefined, `[Service]\n${line}\n`), "32768"), new Map([[ROOT, OURS]]), line);
+    }
+  });
+
+  test("takes no other setting, and no value that a line can't hold", () => {
+    for (const value of ["", "5\n", "5\r6", " 6", "6\t", "5\0", "5\u20ac"]) {
+      assert.throws(() => set(treeOf(OURS), value), FormatError, JSON.stringify(value));
+    }
+    for (const key of ["LimitNOFILE", "Service.LimitNPROC", ""]) {
+      assert.throws(() => dropIn.edit(treeOf(OURS), { [key]: "5" }), FormatError, key);
+      assert.throws(() => dropIn.read(treeOf(OURS), [key]), FormatError, key);
+    }
+  });
+
+  test("is edited or refused whatever stands in the files, and given its old value back", () => {
+    const piece = fc.constantFrom(
+      "[Service]",
+      "[Unit]",
+      "LimitNOFILE",
+      "=",
+      "5",
+      ":6",
+      "#",
+      " ",
+      "\n",
+      "\n",
+      "\r\n",
+      "\r",
+      "\\\n",
+      "\xe9",
+    );
+    const text = fc.array(piece, { maxLength: 16 }).map((pieces) => pieces.join(""));
+    fc.assert(
+      fc.property(text, fc.option(text, { nil: undefined }), fc.constantFrom("5", "32768"), (own, later, value) => {
+        const tree = treeOf(own, later);
+        const before = values(dropIn, tree, [KEY])[KEY] ?? null;
+        if (before !== null) assert.deepEqual(set(tree, before), new Map());
+        if (!orRefused(() => set(tree, value))) return;
+        const after = before === `${value}:${value}` ? tree : assertEdits(dropIn, tree, { [KEY]: value });
+        const restored = edited(dropIn, after, { [KEY]: before });
+        assert.equal(values(dropIn, restored, [KEY])[KEY] ?? null, before);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("takes no long, whatever the line", () => {
+    for (const part of ["LimitNOFILE=5\n", "LimitNOFILE", " ", "LimitNOFILE= ", "\r", "[Service]\n", "[", "[]"]) {
+      const time = milliseconds(dropIn, treeOf(`[Service]\n${part.repeat(1e6 / part.length)}`), { [KEY]: "32768" });
+      assert(time < 2000, `${time} ms for ${JSON.stringify(part)}`);
+    }
+  });
+});
+
+describe("dropInOrder", () => {
+  const [own, run, local, vendor, all] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"]
+    .map((folder) => `${folder}/systemd/system/nginx.service.d/x.conf`)
+    .concat("/etc/systemd/system/service.d/x.conf");
+
+  test("later file names of all folders", () => {
+    const paths = [
+      vendor!.replace("/x.", "/zz."),
+      `${FOLDER}/a.conf`,
+      run!,
+      `${FOLDER}/wapta.conf`,
+      `${FOLDER}/zz.conf~`,
+    ];
+    const others = [
+      "/tmp/nginx.service.d/zz.conf",
+      "/etc/systemd/system/apache2.service.d/zz.conf",
+      "/etc/sysctl.d/zz.conf",
+    ];
+    const after = [`${FOLDER}/wapta.conf`, run, vendor!.replace("/x.", "/zz.")];
+    assert.deepEqual(dropInOrder([...paths, ...others], ROOT), after);
+    assert.deepEqual(dropInOrder([...paths, ROOT], ROOT), after);
+  });
+
+  test("a file masks those of its name in later folders, those for all services last", () => {
+    const paths = [all, vendor, local, run, own].map((path) => path!);
+    while (paths.length > 0) assert.deepEqual(dropInOrder(paths, ROOT), [paths.pop()]);
+  });
+
+  test("a file in place of the root is refused", () => {
+    const mask = "/etc/systemd/system/a-b.service.d/wapt.conf";
+    assert.throws(() => dropInOrder([mask], "/run/systemd/system/a-b.service.d/wapt.conf"), {
+      message: `${mask}:1: this file is read in place of /run/systemd/system/a-b.service.d/wapt.conf; remove or rename it`,
+    });
+    assert.deepEqual(dropInOrder(["/run/systemd/system/nginx.service.d/wapt.conf"], ROOT), []);
+  });
+});

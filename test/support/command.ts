@@ -1,0 +1,29 @@
+/** The command `pulumi-wapt`, as a user runs it. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+
+const CLI = join(__dirname, "../../provider/cli.ts");
+
+export interface CommandRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", "tsx", CLI, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (bytes: Buffer) => {
+      stdout += bytes;
+    });
+    child.stderr.on("data", (bytes: Buffer) => {
+      stderr += bytes;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 255, stdout, stderr }));
+  });
+}

@@ -1,0 +1,154 @@
+/** What the provider makes of a server's report. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { type Server, services } from "../../provider/services";
+import { demandRoot, diskProblems, pendingOn, serverOf } from "../../provider/transaction/observation";
+import { parseReport } from "../../provider/transaction/report";
+import { journalHash } from "../support/image";
+
+const line = (...fields: string[]) => `${Buffer.from(`${fields.join("\0")}\0`, "latin1").toString("base64")}\n`;
+const file = (path: string, text: string) => `${Buffer.from(`file\0${path}\0${text}`, "latin1").toString("base64")}\n`;
+const END = line("base", "end");
+
+const ALL = new Set(Object.keys(services.byName));
+const server = (report: string, root = "", asked: ReadonlySet<string> = ALL): Server =>
+  serverOf(report + END, root, services.byName, asked);
+
+describe("a report", () => {
+  it("gives each field and file back as it was, whatever bytes they hold", () => {
+    const bytes = fc.uint8Array().map((array) => Buffer.from(array).toString("latin1"));
+    const field = bytes.map((text) => text.replaceAll("\0", ""));
+    fc.assert(
+      fc.property(fc.array(field, { minLength: 1 }), bytes, (fields, text) => {
+        const { files, facts } = parseReport(line("nginx", "name", ...fields) + file("/etc/x", text) + END);
+        assert.deepEqual(facts("nginx").named("name"), [fields]);
+        assert.equal(files.get("/etc/x"), text);
+        assert.equal(facts("kernel").isEmpty, true);
+      }),
+    );
+  });
+
+  it("is refused wherever it is cut off", () => {
+    const report = line("base", "user", "0", "root") + file("/etc/x", "text") + END;
+    for (let length = 0; length < report.length - 3; length++) {
+      assert.throws(() => parseReport(report.slice(0, length)), /the server's report is not whole/);
+    }
+  });
+
+  it("may have lines that a login shell printed between its own", () => {
+    const { facts } = parseReport(`Welcome to paris!\n${line("base", "user", "0", "root")}\n${END}`);
+    assert.deepEqual(facts("base").named("user"), [["0", "root"]]);
+  });
+});
+
+describe("an observed server", () => {
+  it("has who logged in, its machine, folders and disks", () => {
+    const found = server(
+      line("base", "user", "1000", "admin") +
+        line("base", "machine-id", "abc\n") +
+        line("base", "disk", "/etc", "4096", "writable") +
+        line("base", "disk", "/opt", "4096", "read-only") +
+        line("base", "folder", "/srv/up", "700", "www-data", "directory", "5000", "33:33", "/data/up", "", "a\nb") +
+        line("base", "folder", "/srv/none", "", "", "missing", "5000"),
+    );
+    assert.deepEqual(found.user, { id: 1000, name: "admin" });
+    assert.equal(found.machineId, "abc");
+    assert.deepEqual(found.folders["/srv/up"], {
+      mode: "700",
+      owner: "www-data",
+      ids: "33:33",
+      isFolder: true,
+      real: "/data/up",
+      package: undefined,
+      entries: ["a", "b"],
+      freeKilobytes: 5000,
+    });
+    assert.equal(found.folders["/srv/none"]?.mode, undefined);
+    assert.throws(() => demandRoot(found), /logged in as admin, who is not root: give connection.sudo: true/);
+    assert.deepEqual(
+      diskProblems(found, ["/etc/nginx", "/opt"], "connection").map(({ reason }) => reason),
+      ["preflight, disk: /opt is on a file system mounted read-only: remount it"],
+    );
+  });
+
+  it("has what earlier runs left, in today's names", () => {
+    const journal =
+      "temporary /image/etc/x\npending sysctl\npending nginx reload\nstopped waptserver\nmade /image/srv/up";
+    const found = server(line("base", "journal", journal), "/image");
+    assert.deepEqual(found.journal, {
+      pending: ["kernel sysctl", "nginx reload"],
+      stopped: ["waptserver"],
+      made: ["/srv/up"],
+      hash: journalHash("pending sysctl", "pending nginx reload", "stopped waptserver", "made /image/srv/up"),
+    });
+    assert.ok(pendingOn(found).has("nginx reload"));
+  });
+
+  it("has no state of a service that was not asked, and says so when it is used", () => {
+    const found = server(line("nginx", "conf", "/etc/nginx/nginx.conf"), "", new Set(["nginx"]));
+    assert.equal(found.nginx.tree.root, "/etc/nginx/nginx.conf");
+    assert.throws(() => found.postgresql, /postgresql was not asked: name its probe/);
+    // A copy does not ask either.
+    assert.equal({ ...found }.nginx.tree.root, "/etc/nginx/nginx.conf");
+  });
+
+  it("is refused with a record that another version wrote", () => {
+    const record = file("/var/lib/pulumi-wapt/record.json", '{"version":9}');
+    assert.throws(
+      () => server(record),
+      /record\.json is no record of this version of pulumi-wapt: upgrade the package/,
+    );
+  });
+});
+
+describe("the services of an observed server", () => {
+  it("kernel: sysctls by their dotted names, the ceiling only where root has one", () => {
+    const { kernel } = server(
+      line("kernel", "sysctl", "net/core/somaxconn", "4096") + line("kernel", "memory", "1000"),
+    );
+    assert.deepEqual(kernel, {
+      sysctl: { "net.core.somaxconn": "4096" },
+      memoryKilobytes: 1000,
+      cpus: 1,
+      ceiling: undefined,
+    });
+    assert.equal(server(line("kernel", "ceiling", "20000")).kernel.ceiling, 20000);
+  });
+
+  it("systemd: units with the limits of their next and of their running process", () => {
+    const show =
+      "Id=nginx.service\nLoadState=loaded\nActiveState=active\nMainPID=42\nLimitNOFILE=32768\nLimitNOFILESoft=1024\nTasksMax=infinity\n\nId=waptserver.service\nLoadState=not-found\nActiveState=inactive\nMainPID=0";
+    const { systemd } = server(line("systemd", "units", show) + line("systemd", "process", "42", "20000", "20001"));
+    assert.deepEqual(systemd("nginx"), {
+      installed: true,
+      active: true,
+      limitNofile: { soft: 1024, hard: 32768 },
+      process: { soft: 20000, hard: 20001 },
+      tasksMax: Number.POSITIVE_INFINITY,
+    });
+    assert.deepEqual([systemd("waptserver").installed, systemd("waptserver").active], [false, false]);
+    assert.equal(server(line("systemd", "unit-file", "wapttasks"), "/image").systemd("wapttasks").installed, true);
+  });
+
+  it("postgresql: each cluster with its own answer, or why it gave none", () => {
+    const cluster = (data: string) =>
+      line("postgresql", "cluster", data, "15", "main", "5432", "online", "postgres", "/c");
+    const [first, second] = server(
+      cluster("/a") +
+        cluster("/b") +
+        line("postgresql", "answer", "/a", "max_connections 100\nfile /etc/x\n") +
+        line("postgresql", "error", "/b", "psql: no password") +
+        line("postgresql", "process", "/a", "/usr/bin/postgres", "postgresql@15-main", "654"),
+    ).postgresql;
+    assert.deepEqual([first?.settings, first?.error, first?.tasksMax], [{ max_connections: "100" }, undefined, 654]);
+    assert.deepEqual([second?.settings, second?.error], [undefined, "psql: no password"]);
+    assert.equal(second?.tasksMax, Number.POSITIVE_INFINITY);
+  });
+
+  it("wapt: the database that its file names, WAPT's own defaults where it names none", () => {
+    const ini = (text: string) => server(line("wapt", "ini", "/w.ini") + file("/w.ini", text)).wapt.database;
+    assert.deepEqual(ini("[options]\ndb_port = 5433\n"), { host: "", port: "5433", pool: 90 });
+    assert.equal(server(line("wapt", "ini", "/w.ini")).wapt.database, undefined);
+  });
+});
