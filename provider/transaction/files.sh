@@ -137,8 +137,9 @@ in_place() { # SERVICE COMMAND...
   shift
   for id in $files; do
     eval "service=\$service_$id"
-    if [ "$service" = "$of" ] && return_to "$id" && [ -e ./new ] && [ -e ./was ]; then
-      if [ "$next" = 9 ]; then return 99; fi
+    if [ "$service" != "$of" ]; then continue; fi
+    if ! return_to "$id" || [ "$next" = 9 ]; then return 99; fi
+    if [ -e ./new ] && [ -e ./was ]; then
       eval "exec $next<."
       set -- "$folder/$name" "$@"
       next=$((next + 1))
@@ -166,21 +167,40 @@ bind='
 
 can_bind() { unshare -m mount --bind "$state" "$state" 2>/dev/null; }
 
-# shellcheck disable=SC2154 # set by eval
 restore_files() {
-  for id in $placed; do
-    eval "path=\$path_$id"
-    left=20
-    # Whoever may change the folder may lay something in the way, but not for long.
-    until restore_file "$id"; do
-      left=$((left - 1))
-      if [ "$left" = 0 ]; then
-        lost "$path is not as it was ($(reason)); its old version is the newest in $backups"
-        break
-      fi
-    done
+  for id in $placed; do restore "$id"; done
+  for id in $files; do
+    case " $placed" in
+      *" $id "*) ;;
+      *) still_stands "$id" || restore "$id" ;;
+    esac
   done
   cd / || exit 1
+}
+
+# shellcheck disable=SC2154 # set by eval
+restore() { # ID
+  eval "path=\$path_$1"
+  left=20
+  # Whoever may change the folder may lay something in the way, but not for long.
+  until restore_file "$1"; do
+    left=$((left - 1))
+    if [ "$left" = 0 ]; then
+      lost "$path is not as it was ($(reason)); its old version is the newest in $backups"
+      return
+    fi
+  done
+}
+
+# Whether a file that was not replaced is a file yet: a service that this run had stopped is to start with it.
+still_stands() { # ID
+  left=0
+  if ! return_to "$1" && ! renew_stage "$1"; then return 0; fi
+  if [ -z "$through" ] || [ "$planned" = - ]; then return 0; fi
+  pin "$name"
+  fit=$?
+  unpin
+  [ "$fit" = 0 ] && [ -n "$pinned" ]
 }
 
 restore_file() { # ID

@@ -80,7 +80,11 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
   const known = server.record.settings;
   // What a resource no longer has goes too: another path has another folder.
   const record = Object.fromEntries(Object.entries(known).filter(([, entry]) => entry.id !== claim.owner.id));
-  if (claim.mode === "restore") return record;
+  if (claim.mode === "restore") {
+    // Whoever owns what had to follow still knows it for his.
+    for (const { id, value } of followers) if (record[id]) record[id] = { ...record[id], value };
+    return record;
+  }
   const { places, folder } = claim.target;
   for (const place of places) record[place.id] = entryOf(server, claim.owner, place);
   if (folder) {

@@ -222,6 +222,19 @@ describe("resources of one server", () => {
     assert.deepEqual(snapshot(root), apart);
   });
 
+  it("are put back to the byte in whatever order they are destroyed, though a lower PostgreSQL takes the pool along", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const untouched = snapshot(root);
+    const order = ["KernelLimits", "NginxTuning", "ProxyTempPath", "PostgresConnections", "WaptServerIni"];
+    for (const destroyed of [order, order.toReversed()]) {
+      const shared = provider();
+      const engines = order.map((type) => new Engine(shared, type));
+      for (const engine of engines) await engine.up(argsOf(engine.type, args));
+      for (const type of destroyed) await engines.find((one) => one.type === type)!.destroy();
+      assert.deepEqual(snapshot(root), untouched, destroyed.join(", "));
+    }
+  });
+
   it("leave all as it was where a part can't be edited", async (context) => {
     const { root, provider, args } = setUp(context);
     const engine = new Engine(provider(), "WaptServer", "paris");

@@ -177,7 +177,7 @@ describe("one resource at a time", { skip: skipWithoutLab() }, () => {
     const kernel = of("KernelLimits", { limitNofile, nofile });
     const nginx = of("NginxTuning", { workerRlimitNofile });
     const uploads = of("ProxyTempPath", UPLOADS);
-    const postgresql = of("PostgresConnections");
+    const postgresql = of("PostgresConnections", {}, order === "right" ? [] : ["WaptServerIni"]);
     const waptserver = of("WaptServerIni", {}, order === "right" ? ["PostgresConnections"] : []);
     return order === "right"
       ? [kernel, nginx, uploads, postgresql, waptserver]
@@ -186,9 +186,15 @@ describe("one resource at a time", { skip: skipWithoutLab() }, () => {
 
   test("five resources alone in the wrong order: the pool is refused with the dependsOn to add, and not touched", async () => {
     program.writeResources(five(2500, "wrong"));
-    await changesNothing(async () =>
-      fails(await up(), /Raise max_connections first: add dependsOn: \[the PostgresConnections of this server\]/),
-    );
+    // The other three depend on neither, and may come before it.
+    const now = async () => {
+      const { "/opt/wapt/conf/waptserver.ini": ini } = await files(server);
+      const { postgresql, waptserver, wapttasks } = await lifetimes(server);
+      return [ini, postgresql, waptserver, wapttasks, await inService()];
+    };
+    const old = await now();
+    fails(await up(), /Raise max_connections first: add dependsOn: \[the PostgresConnections of this server\]/);
+    assert.deepEqual(await now(), old);
   });
 
   test("five resources alone in the order of their dependsOn: raised, lowered and destroyed", async () => {

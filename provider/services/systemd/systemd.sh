@@ -3,11 +3,12 @@
 # shellcheck disable=SC2154 # root, state and the like are theirs
 
 probe_systemd() { # UNIT...
-  for unit; do
-    files_that_name LimitNOFILE "/etc/systemd/system/$unit.service.d" "/run/systemd/system/$unit.service.d" \
-      "/usr/lib/systemd/system/$unit.service.d" "/lib/systemd/system/$unit.service.d"
-    for folder in /etc /run /usr/lib /lib; do
-      if [ -f "$root$folder/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit" && break; fi
+  for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
+    # Those of all services, too.
+    files_that_name LimitNOFILE "$prefix/systemd/system/service.d"
+    for unit; do
+      files_that_name LimitNOFILE "$prefix/systemd/system/$unit.service.d"
+      if [ -f "$root$prefix/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit"; fi
     done
   done
   if [ -n "$root" ]; then return; fi

@@ -57,7 +57,7 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     id: `${name}.service LimitNOFILE`,
     stage: "systemd",
     format: dropIn,
-    tree: { root, files: server.files, after: dropInOrder([...server.files.keys()].filter(isOf(name)), root) },
+    tree: { root, files: server.files, after: dropInOrder([...server.files.keys()], root) },
     key: "Service.LimitNOFILE",
     value: String(value),
     removesEmptyFile: true,
@@ -70,9 +70,6 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     },
   };
 }
-
-/** Whether a file is a drop-in of a unit, its own or one of all services. */
-const isOf = (name: string) => (file: string) => new RegExp(`/systemd/system/(${name}\\.)?service\\.d/`).test(file);
 
 /** systemd reads its files again. */
 export const reload: Step = { service: "systemd", verb: "reload", words: [] };
