@@ -129,12 +129,13 @@ function refuse(problems: readonly Problem[]): void {
 
 function problemsOf(server: Base, claim: Claim): Problem[] {
   const { target } = claim;
-  return [
+  const problems = [
     ...unreadProblems(server, servicesOf(server, target)),
     ...ownershipProblems(server, claim),
     ...(target.problems ?? []),
-    ...target.places.flatMap(oddValue),
   ];
+  // A file of which something else is wrong may not be readable at all.
+  return problems.length > 0 ? problems : target.places.flatMap(oddValue);
 }
 
 /** A value that can't be shown as it is can't be put back with the administrator's knowledge either. */

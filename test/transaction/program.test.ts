@@ -158,7 +158,7 @@ describe("a transaction's report", () => {
     const report = `noise\n${line("note", "wapttasks is not running")}${line("result", "refused no space\nleft: é")}`;
     assert.deepEqual(parseOutcome(report), {
       result: "refused",
-      reason: "no space\nleft: é",
+      reason: "no space left: é",
       notes: ["wapttasks is not running"],
     });
     assert.deepEqual(parseOutcome(line("result", "ok ")), { result: "ok", reason: "", notes: [] });
