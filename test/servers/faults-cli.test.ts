@@ -80,7 +80,7 @@ describe("the CLI, killed in the middle of up", { skip: skipWithoutLab() }, () =
     succeeded(await stack.pulumi("preview", "--expect-no-changes"));
   }
 
-  test("the first up of a stack, its CLI killed: the next one takes the resources up", async () => {
+  test("the first up of a stack, its CLI killed: the next one says how to take over what it left, and does", async () => {
     const run = up();
     await say(server, AMID);
     const [cli] = processes(folder, "pulumi up");
@@ -89,9 +89,14 @@ describe("the CLI, killed in the middle of up", { skip: skipWithoutLab() }, () =
     assert.notEqual((await run).code, 0);
     for (const pid of others) kill(pid);
     succeeded(await stack.pulumi("cancel", "--yes"));
-    const { output } = succeeded(await stack.pulumi("preview"));
-    assert.match(output, /create/);
+    // The state knows nothing of it: for all the server can tell, it is another backend's stack of this name.
+    const { code, output } = await stack.pulumi("preview");
+    assert.notEqual(code, 0);
+    assert.match(output, /its first up was cut off, take it over: pulumi config set pulumi-wapt:adopt HOST/);
+    stack.configure({ ...config(1000), "pulumi-wapt:adopt": server.host });
     await assertConverged(1000, 240);
+    stack.configure(config(1000));
+    succeeded(await stack.pulumi("preview", "--expect-no-changes"));
   });
 
   test("an update, its provider and its run on the server killed", async () => {
