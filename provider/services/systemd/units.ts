@@ -74,13 +74,8 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
 /** systemd reads its files again. */
 export const reload: Step = { service: "systemd", verb: "reload", words: [] };
 
-/** Units that a run which was cut off had stopped are started again, whatever else is done. */
-export const stoppedNeeds = ({ root, journal }: Base): Need[] =>
-  root !== "" || journal.stopped.length === 0
-    ? []
-    : [
-        {
-          what: `start ${journal.stopped.join(", ")}`,
-          steps: [{ service: "systemd", verb: "start", words: journal.stopped }],
-        },
-      ];
+/** Units that a run which was cut off had stopped are started again, all together, whatever else is done. */
+export function stoppedNeeds({ root, journal }: Base): Need[] {
+  const steps: Step[] = [{ service: "systemd", verb: "start", words: journal.stopped }];
+  return root === "" ? journal.stopped.map((unit) => ({ what: `start ${unit}`, steps })) : [];
+}
