@@ -1,3 +1,3 @@
 export type { ConnectionArgs, UploadsArgs } from "./pulumi/program/arguments";
-export * from "./pulumi/program/resources";
+export * from "./pulumi/program/classes";
 export { type Sizes, SizingError, sizing } from "./sizing";

@@ -1,3 +1,4 @@
+/** How a login is tried: passwords, keys, agents, in the order in which a connection gives them. */
 import { readFile } from "node:fs/promises";
 import type { AnyAuthMethod, AuthenticationType, AuthHandlerMiddleware, ParsedKey, Prompt } from "ssh2";
 import { utils } from "ssh2";

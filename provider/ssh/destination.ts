@@ -1,3 +1,4 @@
+/** Puts a connection's arguments, the ssh configuration and credentials together: where to go, and how to log in there. */
 import { createHash } from "node:crypto";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";

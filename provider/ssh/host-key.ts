@@ -1,3 +1,4 @@
+/** Verifies the key that a server shows, against known_hosts or the key that was given. */
 import { type Destination, destinationName } from "./destination";
 import { fingerprint, type KnownKey, keyType, knownHostsName, lookUp, remember } from "./known-hosts";
 import { SshError } from "./ssh-error";

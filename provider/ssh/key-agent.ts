@@ -1,3 +1,4 @@
+/** ssh-agent: which of its keys are offered, in which order, and that it cannot hang a login. */
 import { BaseAgent, createAgent, type ParsedKey, type SignCallback, type SigningRequestOptions, utils } from "ssh2";
 
 /** Long enough to touch a token, short enough to leave time for other keys. */

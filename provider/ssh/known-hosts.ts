@@ -1,3 +1,4 @@
+/** known_hosts files: looking a server up, and adding one that was never seen. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";

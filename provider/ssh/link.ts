@@ -1,3 +1,4 @@
+/** One open connection: its sessions, its keepalive, and its end. */
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";

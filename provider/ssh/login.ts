@@ -1,3 +1,4 @@
+/** The handshake on an open socket: keys exchanged, the server verified, the user logged in. */
 import type { Duplex } from "node:stream";
 import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { Authentication } from "./authentication";

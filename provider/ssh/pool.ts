@@ -1,3 +1,4 @@
+/** One connection for each destination of the process: dialled once, used by all, ended together. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Destination, destinationId, destinationName } from "./destination";
 import { Link } from "./link";

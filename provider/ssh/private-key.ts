@@ -1,3 +1,4 @@
+/** Reads private keys of every format that OpenSSH users have. */
 import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { type ParsedKey, utils } from "ssh2";
 

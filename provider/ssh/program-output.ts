@@ -1,3 +1,4 @@
+/** What a program printed, told apart from what a login shell printed before it. */
 import { randomBytes } from "node:crypto";
 
 /** Bytes that a profile may print before the program starts. */

@@ -1,3 +1,4 @@
+/** One program on one session: its input sent, its output collected within bounds, its end awaited. */
 import type { ClientChannel } from "ssh2";
 import { destinationName } from "./destination";
 import type { Link } from "./link";

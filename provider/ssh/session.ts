@@ -1,3 +1,4 @@
+/** The entrance to this room: opens a server, and runs programs on it as root. */
 import { type Connection, type Credentials, environmentCredentials } from "./connection";
 import {
   type Destination,

@@ -1,3 +1,4 @@
+/** Reads ssh_config files: what they say for one host. */
 import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";

@@ -1,3 +1,4 @@
+/** What went wrong with a connection, in words for the user and without secrets. */
 import { harmless } from "../text/harmless";
 
 /** Why a connection or a command failed. */

@@ -1,3 +1,4 @@
+/** Tries a sudo password once at a time, so that one that is wrong does not lock the account. */
 import { createHash } from "node:crypto";
 import type { SshError } from "./ssh-error";
 import { isWrongPassword } from "./sudo";

@@ -1,3 +1,4 @@
+/** How a shell of root's is started by sudo, and what sudo complains of. */
 import { SshError } from "./ssh-error";
 
 /** A shell that reads its program from stdin, as the user who logged in. Every login shell takes this command. */

@@ -1,3 +1,4 @@
+/** The socket to a server: dialled directly, or through another server. */
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";

@@ -98,7 +98,7 @@ export function planOf(server: Base, claim: Claim): Plan {
 }
 
 /** What would be refused of a claim, without asking the server again; a conflict only where another place decides it. */
-export function foreseenProblems(server: Base, claim: Claim): Problem[] {
+export function precheck(server: Base, claim: Claim): Problem[] {
   const problems = problemsOf(server, claim);
   if (problems.length > 0) return problems.map(harmlessProblem);
   try {

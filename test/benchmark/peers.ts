@@ -6,7 +6,7 @@
  *   npx tsx test/benchmark/peers.ts --servers 5 --rounds 1 --only pulumi-wapt,ansible
  *
  * Each contender gets freshly booted servers in every round, and after each step the servers are asked for what they have.
- * Over a link of --delay milliseconds each way (0). Before each step it waits until the machine is idle, for at most --patience seconds (60).
+ * Over a link of --delay milliseconds each way (0). Before each step it waits until the machine is idle, for at most --idle-timeout seconds (60).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,7 @@ interface Options {
   /** Milliseconds that each direction of a link takes. */
   readonly delay: number;
   /** Seconds to wait at most for an idle machine. */
-  readonly patience: number;
+  readonly idleTimeout: number;
   readonly chosen: readonly Contender[];
 }
 
@@ -46,7 +46,7 @@ type Round = Readonly<Record<Step, Sample>>;
 
 const ROOT = join(__dirname, "../..");
 
-async function round(contender: Contender, { count, patience, delay }: Options): Promise<Round> {
+async function round(contender: Contender, { count, idleTimeout, delay }: Options): Promise<Round> {
   const folder = mkdtempSync(join(tmpdir(), "wapt-peers-"));
   const fleet = await startFleet(count, delay);
   try {
@@ -54,7 +54,7 @@ async function round(contender: Contender, { count, patience, delay }: Options):
     const samples: Partial<Record<Step, Sample>> = {};
     for (const step of STEPS) {
       const before = await Promise.all(fleet.servers.map(traffic));
-      await quiet(patience);
+      await quiet(idleTimeout);
       const start = performance.now();
       const problems = await session[step]().then(
         () => [],
@@ -126,12 +126,20 @@ function optionsGiven(): Options {
       servers: { type: "string", default: "2" },
       rounds: { type: "string", default: "3" },
       delay: { type: "string", default: "0" },
-      patience: { type: "string", default: "60" },
+      "idle-timeout": { type: "string", default: "60" },
       only: { type: "string", default: Object.keys(contenders).join(",") },
     },
   });
-  const [count, rounds, delay, patience] = [values.servers, values.rounds, values.delay, values.patience].map(Number);
-  return { count: count!, rounds: rounds!, delay: delay!, patience: patience!, chosen: chosenContenders(values.only) };
+  const [count, rounds, delay, idleTimeout] = [values.servers, values.rounds, values.delay, values["idle-timeout"]].map(
+    Number,
+  );
+  return {
+    count: count!,
+    rounds: rounds!,
+    delay: delay!,
+    idleTimeout: idleTimeout!,
+    chosen: chosenContenders(values.only),
+  };
 }
 
 async function main(): Promise<void> {

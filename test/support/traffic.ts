@@ -10,7 +10,7 @@ const FRESH_CLIENTS = 4;
 const SQL_CLIENTS = 4;
 /** Whatever happens, traffic ends after so many seconds. */
 const LONGEST = 90;
-const PATIENCE = 10_000;
+const TIMEOUT_MILLISECONDS = 10_000;
 
 export interface Counts {
   requests: number;
@@ -78,7 +78,7 @@ async function answer(host: string, path: string, agent: Agent | false, counts: 
 
 function attempt(host: string, path: string, agent: Agent | false): Promise<{ failure?: string; reused?: boolean }> {
   return new Promise((resolve) => {
-    const asked: ClientRequest = request({ host, path, agent, timeout: PATIENCE }, (response) => {
+    const asked: ClientRequest = request({ host, path, agent, timeout: TIMEOUT_MILLISECONDS }, (response) => {
       response.on("error", (error: NodeJS.ErrnoException) => resolve({ failure: `answer cut: ${error.code}` }));
       response.on("end", () => resolve(response.statusCode! < 500 ? {} : { failure: String(response.statusCode) }));
       response.resume();

@@ -5,7 +5,7 @@ import { RefusedError } from "../../provider/problem";
 import { definitions } from "../../provider/resources";
 import type { Server } from "../../provider/services";
 import type { Claim } from "../../provider/transaction/ownership";
-import { foreseenProblems, isEmpty, planOf } from "../../provider/transaction/plan";
+import { isEmpty, planOf, precheck } from "../../provider/transaction/plan";
 import { stepName } from "../../provider/transaction/service";
 import { callsOf, claimOf, wholeClaim } from "../support/image";
 import { afterRun, liveServer } from "../support/live-server";
@@ -130,7 +130,7 @@ describe("a plan", () => {
   });
 
   describe("of a pool above PostgreSQL", () => {
-    it("is refused with the dependsOn to add, and not foreseen, since another resource may raise it first", () => {
+    it("is refused with the dependsOn to add, and not in the precheck, since another resource may raise it first", () => {
       const pool = claimOf(server, "WaptServerIni", 2500);
       assert.throws(
         () => planOf(server, pool),
@@ -138,13 +138,13 @@ describe("a plan", () => {
           return error instanceof RefusedError && /add dependsOn: .*or use WaptServer/.test(error.message);
         },
       );
-      assert.deepEqual(foreseenProblems(server, pool), []);
+      assert.deepEqual(precheck(server, pool), []);
     });
 
-    it("is refused and foreseen where the same resource decides both", () => {
+    it("is refused in the precheck too where the same resource decides both", () => {
       const settings = { superuser_reserved_connections: "20", max_connections: "100" };
       const reserved = { ...server, postgresql: [{ ...server.postgresql[0]!, settings }] };
-      assert.match(foreseenProblems(reserved, wholeClaim(reserved, 2500))[0]?.reason ?? "", /625 less 20 reserved/);
+      assert.match(precheck(reserved, wholeClaim(reserved, 2500))[0]?.reason ?? "", /625 less 20 reserved/);
     });
   });
 });

@@ -10,7 +10,7 @@ import type { Connection } from "../../ssh/connection";
 import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
 import type { Claim } from "../../transaction/ownership";
-import { foreseenProblems, pendingOf } from "../../transaction/plan";
+import { pendingOf, precheck } from "../../transaction/plan";
 import type { Scope } from "../../transaction/program";
 import type { Owner } from "../../transaction/record";
 import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
@@ -120,7 +120,7 @@ export class Provider {
       demandRoot(server);
       const target = definition.target(settings, server, args);
       const claim = { ...this.claimOf(definition, stored, "", args), ...applied(definition, target, former, server) };
-      const failures = foreseenProblems(server, claim);
+      const failures = precheck(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       return { inputs: { ...inputs, ...before }, failures };

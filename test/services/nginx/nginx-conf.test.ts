@@ -51,8 +51,8 @@ function check(tree: Tree, { wanted, read, change, error }: Case): void {
   const result = edit(nginxConf, tree, wanted);
   assert.deepEqual(result, changed(tree, change ?? []));
   const after = withFiles(tree, result);
-  const standing = Object.entries(wanted).filter(([, value]) => value !== null);
-  assert.deepEqual(valuesOf(nginxConf.read(after, keys)), Object.fromEntries(standing));
+  const kept = Object.entries(wanted).filter(([, value]) => value !== null);
+  assert.deepEqual(valuesOf(nginxConf.read(after, keys)), Object.fromEntries(kept));
   assert.equal(edit(nginxConf, after, wanted).size, 0, "a second edit changes nothing");
   const before = valuesOf(nginxConf.read(tree, keys));
   assert.equal(edit(nginxConf, tree, before).size, 0, "the values that stand change nothing");
