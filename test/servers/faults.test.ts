@@ -44,6 +44,9 @@ interface Fault {
 /** Containers wait more than they work. */
 const SERVERS = 4;
 
+/** `npm run rounds` kills a run before every step; CI before every second one of each direction, in turn. */
+const EVERY = process.env.ROUNDS === "all" ? 1 : 2;
+
 /** Steps that take long, so that a run may be killed in the middle of them. */
 const LONG: Readonly<Record<string, readonly number[]>> = {
   "step 'nginx' 'reload'": [0.03, 0.15],
@@ -77,7 +80,8 @@ function faultsOf(calls: readonly string[]): { raising: Fault[][]; lowering: Fau
     all.slice(3 * row, Math.min(3 * row + 3, touches)),
   );
   const amid = calls.flatMap((call, at) => (LONG[nameOf(call)] ?? []).map((seconds) => [{ at, seconds }]));
-  return { raising: [...preparing, ...touching], lowering: [...touching, ...amid] };
+  const some = (faults: Fault[][], from: number) => faults.filter((_, index) => index % EVERY === from % EVERY);
+  return { raising: some([...preparing, ...touching], 0), lowering: some([...touching, ...amid], 1) };
 }
 
 async function killedRun(subject: Subject, { at, seconds }: Fault): Promise<string> {
@@ -132,6 +136,6 @@ describe("a run that is killed", { skip: skipWithoutLab() }, () => {
     await Promise.all(subjects.map(workOff));
     console.log(`${calls.length} steps, ${faults} faults`);
     assert.equal(faults, planned);
-    assert.ok(faults > calls.length);
+    assert.ok(faults * EVERY > calls.length);
   });
 });
