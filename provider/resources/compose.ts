@@ -22,10 +22,16 @@ export function compose<A extends ServerArguments & { omit?: readonly string[] }
     ...Object.assign({}, ...plain.map((part) => part.definition.schemas)),
     ...Object.fromEntries(
       parts.flatMap(({ definition, under }) =>
-        under === undefined ? [] : [[under, z.strictObject(definition.schemas).optional()]],
+        under === undefined
+          ? []
+          : [[under, z.strictObject(definition.schemas, { error: wordsFor(under, definition) }).optional()]],
       ),
     ),
-    omit: z.array(z.enum(types, { error: `omit takes ${types.join(", ")}` })).optional(),
+    omit: z
+      .array(z.enum(types, { error: `omit takes ${types.join(", ")}` }), {
+        error: `give a list of ${types.join(", ")}`,
+      })
+      .optional(),
   };
   const chosen = (args: A) => chosenParts(parts, args);
   return {
@@ -39,6 +45,16 @@ export function compose<A extends ServerArguments & { omit?: readonly string[] }
     target: (settings, server, args) => merged(chosen(args).map((part) => targetOf(part, settings, server))),
   };
 }
+
+/** A sentence in place of zod's own. */
+const wordsFor =
+  (under: string, { schemas }: AnyDefinition) =>
+  (issue: { code?: string; keys?: string[] }) => {
+    const names = Object.keys(schemas).join(", ");
+    return issue.code === "unrecognized_keys"
+      ? `${(issue.keys ?? []).join(", ")}: no such argument; ${under} takes ${names}`
+      : `give an object with ${names}`;
+  };
 
 interface ChosenPart extends Part {
   readonly args: ServerArguments;

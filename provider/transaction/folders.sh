@@ -65,9 +65,12 @@ $made"
   fi
 }
 
-# The folder that was entered.
+# The folder that was entered. With five digits chmod takes away what a folder above has handed down (set-group-id).
 own_folder() { # PATH MODE OWNER SELINUX_TYPE
   ids=$3
+  # What is given away must be judged again.
+  known='
+'
   # An image has users of its own, which this machine may not know.
   # shellcheck disable=SC2016 # awk's
   if [ -n "$root" ]; then ids=$(timeout 60 awk -F: -v user="${3%:*}" '$1 == user { print $3 ":" $4 }' "$root/etc/passwd" 2>/dev/null); fi
@@ -76,7 +79,7 @@ own_folder() { # PATH MODE OWNER SELINUX_TYPE
   elif [ "$me" = 0 ] && ! try chown "$ids" .; then
     fail refused "$1: $(reason)"
   fi
-  try chmod "$2" . || fail refused "$1: $(reason)"
+  try chmod "00$2" . || fail refused "$1: $(reason)"
   if [ -z "$root" ] && command -v selinuxenabled >/dev/null && selinuxenabled; then chcon -t "$4" .; fi
 }
 
@@ -107,7 +110,7 @@ return_folder() { # PATH MODE OWNER: one that stood there first
       touched=1
       folders="$folders$mode $owner:$group $node $here
 "
-      if ! { try chown "$3" . && try chmod "$2" .; }; then fail refused "$1: $(reason)"; fi
+      if ! { try chown "$3" . && try chmod "00$2" .; }; then fail refused "$1: $(reason)"; fi
     fi
   fi
   cd / || exit 1
@@ -119,7 +122,9 @@ restore_folder() { # MODE OWNER INODE PATH
     lost "the folder $4 is not as it was: $(reason)"
   elif [ "$3" != - ] && [ "$3" != "$node" ]; then
     lost "the folder $4 is another one now"
-  elif ! { try chown "$2" . && try chmod "$1" .; }; then
+  elif [ "$3" = - ] && { ! ours "$owner" || [ -n "$(ls -A)" ]; }; then
+    lost "the folder $4 was changed by $holder as soon as it was made"
+  elif ! { try chown "$2" . && try chmod "00$1" .; }; then
     lost "the folder $4 is not as it was: $(reason)"
   fi
   cd / || exit 1

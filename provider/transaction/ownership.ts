@@ -75,11 +75,27 @@ function isOwn({ id, stack, proof }: Entry, { owner, proofs }: Claim): boolean {
   return proof === undefined ? stack === owner.stack : proof === owner.proof || proofs?.has(proof) === true;
 }
 
+/**
+ * Which entries stay: those of others, and of the owner's own those of which this run knows nothing, since the state of
+ * the run that made them was lost; with the folder that such a place names.
+ */
+function staying(server: Base, claim: Claim): (id: string) => boolean {
+  const known = server.record.settings;
+  const all = [claim.target, ...(claim.former ? [claim.former] : [])];
+  const handled = new Set(all.flatMap((one) => [...idsOf(one), ...(one.guests ?? []).map(({ id }) => id)]));
+  const isFolder = (id: string) => id === folderId(known[id]!.value);
+  const isForeign = (id: string) => known[id]!.id !== claim.owner.id;
+  const unknown = Object.keys(known).filter((id) => !isForeign(id) && !isFolder(id) && !handled.has(id));
+  const named = new Set(unknown.map((id) => folderId(known[id]!.value)));
+  return (id) => isForeign(id) || unknown.includes(id) || named.has(id);
+}
+
 /** The record once the claim has what it wants; `followers` are places that follow one of its own. */
 export function recordAfter(server: Base, claim: Claim, followers: readonly Place[]): ServerRecord {
   const known = server.record.settings;
+  const stays = staying(server, claim);
   // What a resource no longer has goes too: another path has another folder.
-  const record = Object.fromEntries(Object.entries(known).filter(([, entry]) => entry.id !== claim.owner.id));
+  const record = Object.fromEntries(Object.entries(known).filter(([id]) => stays(id)));
   if (claim.mode === "restore") {
     // Whoever owns what had to follow still knows it for his.
     for (const { id, value } of followers) if (record[id]) record[id] = { ...record[id], value };
@@ -115,8 +131,9 @@ export function foldersToGiveBack(server: Base, claim: Claim): { path: string; m
 /** Folders that a resource made and no longer has, and those that a run made which was cut off before it had recorded them. */
 export function foldersToRemove(server: Base, claim: Claim): string[] {
   const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
+  const stays = staying(server, claim);
   const own = Object.entries(server.record.settings)
-    .filter(([id, entry]) => id === folderId(entry.value) && entry.id === claim.owner.id && entry.before === null)
+    .filter(([id, entry]) => id === folderId(entry.value) && !stays(id) && entry.before === null)
     .map(([, entry]) => entry.value);
   const orphans = server.journal.made.filter((path) => !ownsFolder(server, path));
   return [...new Set([...own, ...orphans])].filter((path) => path !== kept);

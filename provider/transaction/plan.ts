@@ -177,7 +177,7 @@ function restored(server: Base, claim: Claim, place: Place, notes: string[]): Ch
     notes.push(`${place.id}: someone changed it since, so it is left as it is`);
     return [];
   }
-  return [{ place, file: before.file, running: before.file ?? before.running }];
+  return [{ place, file: before.file, running: before.file ?? (place.inherits ? undefined : before.running) }];
 }
 
 function edits(server: Base, all: readonly Change[]): { changes: FileChange[]; changed: ReadonlySet<Place> } {

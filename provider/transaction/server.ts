@@ -127,6 +127,9 @@ export class ManagedServer<S extends Services> {
       return parseOutcome(stdout.toString("latin1"));
     } catch (error) {
       return { result: "unknown", reason: messageOf(error), notes: [] };
+    } finally {
+      // What was observed meanwhile was half of it.
+      this.last = undefined;
     }
   }
 

@@ -23,6 +23,8 @@ export interface Place {
   readonly removesEmptyFile?: boolean;
   /** What the running service or the kernel has now; undefined where it can't be asked or does not run. */
   readonly running?: string;
+  /** Whether a service has a default of its own where no file sets a value: what it is then is not known. */
+  readonly inherits?: boolean;
   /** What makes a value effective: when the file was changed, or only when the running value is another. */
   readonly effective: "by file" | "by running value" | "by either";
   /** The steps for a value; undefined when it is not known (a default that comes back). */

@@ -437,6 +437,12 @@ describe("diff", () => {
     );
   });
 
+  it("replaces a resource whose values lie in another file, the old file being given back first", () => {
+    const olds = { connection: { host: "a" }, settings: {} };
+    const moved = provider.diff(definition("WaptServerIni"), olds, { ...olds, waptserverIni: "/srv/w.ini" });
+    assert.deepEqual([moved.replaces, moved.deleteBeforeReplace], [["waptserverIni"], true]);
+  });
+
   it("sees what a server still runs with an old value", () => {
     const olds = { connection: { host: "a" }, settings: { max_connections: 625 }, pending: ["postgresql restart"] };
     assert.equal(

@@ -100,6 +100,13 @@ for (const interpreter of interpreters) {
       }
     });
 
+    it("shows nothing of a line in which Python sees two, behind a lone carriage return", () => {
+      const text = "[options]\nmax_clients = 5\rdb_password = hidden\n";
+      const mask = reported(interpreter, "ini", { "/w.ini": text }).files.get("/w.ini")!;
+      assert.equal(mask.length, text.length);
+      assert.doesNotMatch(mask, /hidden|password/);
+    });
+
     it("is edited by the same splices as the file itself", () => {
       const wanted = fc.record({
         [iniFiles.KEY]: fc.oneof(iniFiles.wantedValue, fc.constant(null)),

@@ -71,15 +71,29 @@ describe("ownership", () => {
     assert.equal(again.worker_rlimit_nofile?.before, null);
   });
 
-  it("ends with what a resource no longer asks for, and with all of it when it is taken back", () => {
-    const server = having({ old_setting: entry(), max_connections: entry({ id: "id-Postgres" }) });
+  it("ends with what a resource has no longer, but not with a place of which it knows nothing", () => {
+    const lost = {
+      client_body_temp_path: entry({ value: "/srv/lost" }),
+      "folder /srv/lost": entry({ value: "/srv/lost" }),
+    };
+    const server = having({
+      ...lost,
+      "folder /srv/old": entry({ value: "/srv/old" }),
+      max_connections: entry({ id: "id-Postgres" }),
+    });
     assert.deepEqual(Object.keys(recordAfter(server, nginx(server), [])).sort(), [
+      "client_body_temp_path",
+      "folder /srv/lost",
       "max_connections",
       "worker_connections",
       "worker_rlimit_nofile",
     ]);
     const restore = { ...nginx(server), mode: "restore" } as const;
-    assert.deepEqual(Object.keys(recordAfter(server, restore, [])), ["max_connections"]);
+    assert.deepEqual(Object.keys(recordAfter(server, restore, [])).sort(), [
+      "client_body_temp_path",
+      "folder /srv/lost",
+      "max_connections",
+    ]);
   });
 
   it("leaves a place that follows another one to who had it", () => {

@@ -102,6 +102,14 @@ describe("a plan", () => {
     assert.deepEqual(plan.steps[1]!.words, ["waptserver"]);
   });
 
+  it("asks no value of a service that comes back to a default of its own", () => {
+    const tuned = tunedFor(2500);
+    const steps = planOf(tuned, wholeClaim(tuned, 2500, "restore")).steps;
+    const words = (service: string, verb: string) =>
+      steps.filter((step) => step.service === service && step.verb === verb).map((step) => step.words.at(-1));
+    assert.deepEqual([words("nginx", "reload"), words("systemd", "limit")], [["-"], []]);
+  });
+
   it("removes a folder that a run had made which was cut off before it was recorded, and no other", () => {
     const tuned = tunedFor(2500);
     const journal = { ...tuned.journal, made: ["/srv/orphan", "/srv/wapt-uploads"] };

@@ -1,5 +1,6 @@
 /** What an observed server says of a resource, as Pulumi stores it. Pure. */
 
+import type { Settings } from "../../resources/definition";
 import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import type { Before } from "../../transaction/ownership";
@@ -46,8 +47,12 @@ export const isRecorded = ({ places }: Target, { record }: Base): boolean =>
   places.every(({ id }) => record.settings[id] !== undefined);
 
 /** Each setting's value on the server: the first one that differs where several places hold it; none where one has none. */
-export function observedSettings({ places }: Target): Values {
-  const values: Record<string, number | string> = {};
+export function observedSettings({ places }: Target, wanted: Settings = {}): Values {
+  // What no place holds, such as the limit of units that are not installed, can't differ.
+  const held = new Set(places.map((place) => place.setting));
+  const values: Record<string, number | string> = Object.fromEntries(
+    Object.entries(wanted).flatMap(([name, value]) => (held.has(name) || value === undefined ? [] : [[name, value]])),
+  );
   const missing = new Set<string>();
   for (const place of places) {
     const value = valueNow(place);

@@ -130,10 +130,18 @@ export class Provider {
   }
 
   /** No server is asked: what it says is in the old properties since the refresh. */
-  diff(_definition: AnyDefinition, olds: Properties, news: Properties): { changes?: boolean; replaces: string[] } {
+  diff(
+    _definition: AnyDefinition,
+    olds: Properties,
+    news: Properties,
+  ): { changes?: boolean; replaces: string[]; deleteBeforeReplace?: boolean } {
     this.learnProof(olds);
+    // Places have one name each, whatever file they are in: the old file gets its values back first.
+    const files = FILES.filter((name) => news[name] !== UNKNOWN && (olds[name] ?? "") !== (news[name] ?? ""));
+    const replaces = [...elsewhere(olds, news), ...files];
+    const deleteBeforeReplace = files.length > 0 ? true : undefined;
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
-    return { changes: differing(olds, news).length > 0 ? undefined : false, replaces: elsewhere(olds, news) };
+    return { changes: differing(olds, news).length > 0 ? undefined : false, replaces, deleteBeforeReplace };
   }
 
   async create(definition: AnyDefinition, inputs: Properties): Promise<{ id: string; outs: Properties }> {
@@ -153,7 +161,15 @@ export class Provider {
     olds: Properties,
     news: Properties,
   ): Promise<{ outs: Properties }> {
-    return { outs: await this.apply(definition, id, olds, news) };
+    try {
+      return { outs: await this.apply(definition, id, olds, news) };
+    } catch (error) {
+      // The state keeps what was wanted, since the server may have it: else it could never be put back.
+      if (error instanceof TransactionError && error.uncertain) {
+        throw new InitFailedError(id, defined({ ...news, places: olds.places, proof: olds.proof }), messageOf(error));
+      }
+      throw error;
+    }
   }
 
   /** The server's own values, in `settings`, and what it still runs with an old value, in `pending`. */
@@ -174,7 +190,7 @@ export class Provider {
         ...props,
         unset: undefined,
         ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
-        settings: observedSettings(target),
+        settings: observedSettings(target, settings),
         pending: pending.length > 0 ? pending : undefined,
       });
       return { id, props: inputs, inputs };
@@ -317,6 +333,9 @@ function remembered(target: Target, server: Server) {
 
 const problemsIn = (error: unknown): Problem[] =>
   error instanceof RefusedError ? [...error.problems] : [{ property: "connection", reason: messageOf(error) }];
+
+/** The arguments that say in which file a value is. */
+const FILES = ["nginxConf", "postgresqlConf", "waptserverIni"] as const;
 
 const hostOf = ({ connection }: Properties): string | undefined => (connection as Connection | undefined)?.host;
 const rootOf = ({ root }: Properties): unknown => root ?? "/";

@@ -58,6 +58,7 @@ export function nginxPlace(
     key: context ? `${context}.${setting}` : setting,
     value,
     running: running?.value,
+    inherits: true,
     effective: running ? "by either" : "by file",
     steps: (text) => (state.live ? [step(state, "reload", limit(text))] : []),
     checks: () => [step(state, "check")],

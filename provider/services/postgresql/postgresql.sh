@@ -2,6 +2,12 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # root, answer and why are theirs
 
+# A number that a line of a file begins with, or "-". Its owner may have laid anything there.
+word_of() { # LINE FILE
+  word=$([ ! -f "$2" ] || [ -L "$2" ] || limited sed -n "$1s/^\\([0-9][0-9.]*\\)\$/\\1/p" "$2" 2>/dev/null)
+  printf '%s' "${word:--}"
+}
+
 postgresql_clusters() { # VERSION NAME PORT STATUS OWNER DATA CONF, a line each
   if [ -z "$root" ] && command -v pg_lsclusters >/dev/null 2>&1; then
     limited pg_lsclusters -h | while read -r version name port status owner data _; do
@@ -21,21 +27,37 @@ postgresql_clusters() { # VERSION NAME PORT STATUS OWNER DATA CONF, a line each
     if [ -f "$data/postgresql.conf" ]; then
       status=down
       if [ -z "$root" ] && [ -f "$data/postmaster.pid" ]; then status=online; fi
-      printf '%s - %s %s postgres %s %s\n' "$(cat "$data/PG_VERSION")" \
-        "$(sed -n 4p "$data/postmaster.pid" 2>/dev/null | grep . || echo -)" "$status" "${data#"$root"}" \
+      printf '%s - %s %s postgres %s %s\n' "$(word_of 1 "$data/PG_VERSION")" \
+        "$(word_of 4 "$data/postmaster.pid")" "$status" "${data#"$root"}" \
         "${data#"$root"}/postgresql.conf"
     fi
   done
 }
 
+# What a cluster's owner may have written, read as that owner and never as root.
+line_of_pid_file() { limited runuser -u "$1" -- sed -n "$2p" "$3/postmaster.pid" 2>/dev/null; } # OWNER LINE DATA
+
+# Ports and folders in the list are the owner's own words, which may look like another line's: the user that they lead to
+# is believed when it is not root and the folder and the process are its own.
+is_owners() { # OWNER PATH
+  # A link of root's, for a folder that was moved, is believed; nobody else's.
+  if [ -L "$2" ] && [ "$(stat -c %u "$2")" != 0 ]; then return 1; fi
+  uid=$(id -u "$1" 2>/dev/null) && [ "$uid" != 0 ] && [ "$(stat -Lc %u "$2" 2>/dev/null)" = "$uid" ]
+}
+
 running_postgresql() { # PORT OWNER DATA
-  pid=$(head -n 1 "$3/postmaster.pid")
+  pid=$(line_of_pid_file "$2" 1 "$3")
+  case $pid in '' | *[!0-9]*) pid=0 ;; esac
+  if ! is_owners "$2" "/proc/$pid"; then
+    fact postgresql error "$3" "its postmaster.pid names no process of $2's"
+    return
+  fi
   fact postgresql command "$3" "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)"
   unit=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$pid/cgroup" | tail -n 1)
   fact postgresql process "$3" "$(readlink "/proc/$pid/exe")" "$unit" \
     "$(limited systemctl show -p TasksMax --value "$unit" 2>/dev/null)"
   result=answer
-  answer=$(limited runuser -u "$2" -- psql -XAtq -F ' ' -h "$(sed -n 5p "$3/postmaster.pid")" -p "$1" -d postgres -c "
+  answer=$(limited runuser -u "$2" -- psql -XAtq -F ' ' -h "$(line_of_pid_file "$2" 5 "$3")" -p "$1" -d postgres -c "
     select name, setting from pg_settings
       where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
     union all select 'file', sourcefile from pg_file_settings group by sourcefile" 2>&1) || result=error
@@ -45,6 +67,10 @@ running_postgresql() { # PORT OWNER DATA
 
 probe_postgresql() {
   postgresql_clusters | while read -r version name port status owner data conf; do
+    if [ -z "$root" ] && ! is_owners "$owner" "$data"; then
+      unread "$conf" "is of a cluster whose folder $data is not $owner's, or is root's"
+      continue
+    fi
     fact postgresql cluster "$data" "$version" "$name" "$port" "${status%%,*}" "$owner" "$conf"
     masked "$conf" postgresql
     disk "${conf%/*}"
@@ -161,6 +187,10 @@ postgresql_placed() { judge_postgresql env "$@"; } # OWNER BINARY DATA CONF MAX_
 
 judge_postgresql() { # RUNNER OWNER BINARY DATA CONF MAX_CONNECTIONS; the last is "-" when it does not matter
   wanted=$6
+  if [ "$(id -u "$2")" = 0 ]; then
+    fail refused "PostgreSQL's files or its process are root's, who does not run it"
+    return
+  fi
   # shellcheck disable=SC2086 # words
   set -- $1 timeout 60 runuser -u "$2" -- "$3" -D "$4" -c "config_file=$5" -C max_connections
   answer=$("$@" 2>/dev/null)

@@ -61,6 +61,7 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     key: "Service.LimitNOFILE",
     value: String(value),
     removesEmptyFile: true,
+    inherits: true,
     running: limit && (limit.soft === limit.hard ? String(limit.soft) : `${limit.soft}:${limit.hard}`),
     effective: "by either",
     steps: (text) => {

@@ -87,6 +87,8 @@ mask_ini() {
     function in_ini(line,   from, end, bracket, sign, key, value) {
       if (NR == 1 && substr(line, 1, 3) == "\357\273\277") return masked(line, 4, length(line))
       if (NR == 1 && (line ~ /^\377\376/ || line ~ /^\376\377/)) return masked(line, 3, length(line))
+      # Python takes a lone one for a line end. Such a file is refused, so nothing of the line is needed.
+      if (line ~ /\r./) return masked(line, 1, length(line))
       from = behind_blanks(line, 1, length(line))
       indent = blanks
       end = before_blanks(line, from, length(line))
