@@ -1,11 +1,11 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
 import type { Server } from "../services";
 import { kernelProbe, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
-import { backlogWarnings, nginxProbe, nginxUser } from "../services/nginx/nginx";
+import { backlogWarnings, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
 import { limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
 import { WAPT_UNITS } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
-import type { Need } from "../transaction/target";
+import { type Need, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
 import { restartOfWapt, UNITS, unitsProbe } from "./units";
 
@@ -46,6 +46,9 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
   probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
   target(settings, server, args) {
     const { nofile, LimitNOFILE } = settings;
+    // Whose limits they are says nginx's configuration, which is not known where nginx itself can't read it.
+    const refused = server.nginx.installed ? nginxProblems(server.nginx) : [];
+    if (refused.length > 0) return unreadable(refused);
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
     const units = UNITS.filter((unit) => server.systemd(unit).installed);

@@ -98,7 +98,7 @@ export function merged(targets: readonly Target[]): Target {
     folder: targets.find((one) => one.folder)?.folder,
     needs: byText(all((one) => one.needs)),
     left: byText(all((one) => one.left)),
-    problems: all((one) => one.problems),
+    problems: [...new Map(all((one) => one.problems).map((problem) => [problem.reason, problem])).values()],
     conflicts: (planned) => all((one) => one.conflicts?.(planned)),
     followers: (planned) => all((one) => one.followers?.(planned)),
     guests: all((one) => one.guests).filter((place) => !own.has(place.id)),
