@@ -35,7 +35,7 @@ export function observeProgram({ root, probes, folders }: Scope, services: Servi
     ...folders.map((path) => call("folder", path)),
     call("end_report"),
   ];
-  return program(["observe.sh"], services, new Set(probes.map(({ service }) => service)), calls);
+  return program(["observe.sh"], services, withUses(probes, services), calls);
 }
 
 /** The transaction's program with the calls that carry out a plan. */
@@ -68,7 +68,12 @@ function program(
 /** The services whose programs a plan needs. */
 export function servicesOf(plan: Plan, services: Services, { root }: Run): ReadonlySet<string> {
   const steps = [...onServer(root, plan.checks), ...services.order.flatMap((slot) => stepsAt(slot, plan, root))];
-  return new Set(steps.flatMap(({ service }) => [service, ...(services.byName[service]!.uses ?? [])]));
+  return withUses(steps, services);
+}
+
+/** Services, and those whose functions they call. */
+function withUses(all: readonly { readonly service: string }[], { byName }: Services): ReadonlySet<string> {
+  return new Set(all.flatMap(({ service }) => [service, ...(byName[service]!.uses ?? [])]));
 }
 
 /** The calls alone, in their order: the transaction's steps. */

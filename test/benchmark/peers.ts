@@ -63,7 +63,9 @@ async function round(contender: Contender, { count, idleTimeout, delay }: Option
       const seconds = (performance.now() - start) / 1000;
       await session.settle?.();
       const after = await Promise.all(fleet.servers.map(traffic));
-      const wrong = [...problems, ...(await Promise.all(fleet.servers.map(wrongOn))).flat()];
+      const wrong = [...problems];
+      // One after another: each check fills a server's whole pool, and all servers share this machine.
+      for (const server of fleet.servers) wrong.push(...(await wrongOn(server)));
       samples[step] = { seconds, traffic: mean(after.map((now, i) => since(before[i]!, now))), wrong };
     }
     return samples as Round;

@@ -20,6 +20,21 @@ probe_systemd() { # UNIT...
   done
 }
 
+# The unit whose main process this is, without .service; nothing where a process only descends from one, as from a login.
+unit_of_process() { # PID
+  serving=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1)
+  if [ -n "$serving" ] && [ "$(timeout 20 systemctl show -p MainPID --value "$serving" 2>/dev/null)" = "$1" ]; then
+    printf '%s' "$serving"
+  fi
+}
+
+# When a process began, in seconds since 1970.
+start_of_process() { # PID
+  awk -v hertz="$(getconf CLK_TCK 2>/dev/null || echo 100)" '
+    FILENAME == "/proc/stat" { if ($1 == "btime") booted = $2; next }
+    { sub(/.*\) /, ""); print int(booted + $20 / hertz) }' /proc/stat "/proc/$1/stat" 2>/dev/null
+}
+
 why='' stopped='' idle=''
 
 service() { # VERB UNIT
