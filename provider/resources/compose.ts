@@ -1,5 +1,6 @@
 /** Several resources of one server as one: one read, one check, one transaction. */
 import { z } from "zod";
+import type { Problem } from "../problem";
 import type { Server } from "../services";
 import type { Probe } from "../transaction/service";
 import { merged, type Target } from "../transaction/target";
@@ -38,12 +39,27 @@ export function compose<A extends ServerArguments & { omit?: readonly string[] }
     type,
     isSized: true,
     schemas: schemas as Schemas<Own<A>>,
+    contradictions: (args) => withoutPart(plain, args),
     settings: (args, sizes) =>
       Object.assign({}, ...chosen(args).map((part) => part.definition.settings(part.args, sizes))),
     probes: (args) => oneOfEach(chosen(args).flatMap((part) => part.definition.probes(part.args))),
     folders: (args) => chosen(args).flatMap((part) => part.definition.folders?.(part.args) ?? []),
     target: (settings, server, args) => merged(chosen(args).map((part) => targetOf(part, settings, server))),
   };
+}
+
+/** Arguments of none but parts that are left out. */
+function withoutPart(parts: readonly Part[], args: { omit?: readonly string[] }): Problem[] {
+  const omitted = parts.filter(({ definition }) => args.omit?.includes(definition.type));
+  const taken = new Set(
+    parts.filter((part) => !omitted.includes(part)).flatMap((part) => Object.keys(part.definition.schemas)),
+  );
+  const given = Object.entries(args).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  return omitted.flatMap(({ definition: { type, schemas } }) =>
+    given
+      .filter((name) => name in schemas && !taken.has(name))
+      .map((property) => ({ property, reason: `omit names ${type}, so this has no effect: give only one of them` })),
+  );
 }
 
 /** A sentence in place of zod's own. */

@@ -58,6 +58,8 @@ export interface Definition<A extends ServerArguments, S extends Settings> {
   readonly schemas: Schemas<Own<A>>;
   /** `sizes` throws a SizingError where an override breaks a link between two values. */
   settings(args: A, sizes: () => Sizes): S;
+  /** Arguments that are right by themselves and have no effect beside the others. */
+  contradictions?(args: A): readonly Problem[];
   /** What to ask of which service. */
   probes(args: A): readonly Probe[];
   /** Folders to observe. */
@@ -120,6 +122,8 @@ export function checkArguments<A extends ServerArguments, S extends Settings>(
   const args = parsed.data as unknown as A & SizedArguments;
   const tooMany = aboveOneServer(args);
   if (tooMany) return { problems: [tooMany] };
+  const contradictions = definition.contradictions?.(args) ?? [];
+  if (contradictions.length > 0) return { problems: contradictions };
   const decisive = ["clients", ...Object.keys(definition.schemas)];
   if (decisive.some((name) => unknown.has(name))) return { args, settings: undefined };
   try {

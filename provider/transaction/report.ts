@@ -15,10 +15,6 @@ export class Facts {
   one(name: string): string | undefined {
     return this.named(name)[0]?.[0];
   }
-
-  get isEmpty(): boolean {
-    return this.all.length === 0;
-  }
 }
 
 export interface Report {

@@ -59,7 +59,7 @@ function setUp(context: TestContext) {
   const adopted: string[] = [];
   const provider = () =>
     new Provider({
-      routeOf: () => "wapt.example",
+      routeOf: ({ host }) => (host === "other.example" ? host : "wapt.example"),
       connect: async () => remote,
       say: (line) => said.push(line),
       isForgotten: () => false,
@@ -155,10 +155,10 @@ describe("a resource's life", () => {
     const old = new Engine(provider(), "NginxTuning", "old");
     await old.up(args);
     const shared = provider();
-    await Object.assign(new Engine(shared, "NginxTuning", "old"), { ...old, provider: shared }).preview(args);
-    // Of another program: the host has another name there, for the same machine.
+    // The program has it no more, the state has.
+    shared.diff(definition("NginxTuning"), old.outputs, old.outputs);
     const replacement = new Engine(shared, "NginxTuning", "new");
-    await replacement.up({ ...args, connection: { host: "alias.example" } });
+    await replacement.up(args);
     await old.destroy();
     assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250/);
     await replacement.destroy();
@@ -216,9 +216,10 @@ describe("resources of one server", () => {
     await Promise.all(engines.map((engine) => engine.refresh()));
     for (const engine of engines) assert.equal((await engine.preview(argsOf(engine.type, args))).unchanged, true);
     const apart = snapshot(root);
-    await new Engine(shared, "WaptServer", "paris").up(
-      argsOf("WaptServer", { ...args, connection: { host: "alias" } }),
-    );
+    // A program that has one resource in place of the five, which the state still has.
+    const next = provider();
+    for (const { type, outputs } of engines) next.diff(definition(type), outputs, outputs);
+    await new Engine(next, "WaptServer", "paris").up(argsOf("WaptServer", args));
     assert.deepEqual(snapshot(root), apart);
   });
 
@@ -324,6 +325,9 @@ describe("resources of one server", () => {
     const news = { stack: "org/wapt/paris", name: "again", ...args };
     const { failures } = await shared.check(definition("NginxTuning"), {}, news);
     assert.match(failures[0]?.reason ?? "", /both WaptServer paris and NginxTuning again want to set it/);
+    // Another name of the same server, since both lead to one place.
+    const alias = { ...news, connection: { host: "alias.example" } };
+    assert.equal((await shared.check(definition("NginxTuning"), {}, alias)).failures.length, 2);
     const other = { ...news, connection: { host: "other.example" } };
     assert.deepEqual((await shared.check(definition("NginxTuning"), {}, other)).failures, []);
   });
@@ -331,7 +335,7 @@ describe("resources of one server", () => {
 
 describe("check", () => {
   const provider = new Provider({
-    routeOf: () => "wapt.example",
+    routeOf: ({ host }) => (host === "other.example" ? host : "wapt.example"),
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,
@@ -358,6 +362,12 @@ describe("check", () => {
       "WaptServerIni",
       { dbMaxConnections: 623 },
       /^dbMaxConnections: the pool of 623 is above max_connections 625/,
+    ],
+    [
+      "an argument of an omitted part",
+      "WaptServer",
+      { omit: ["NginxTuning"], workerConnections: 5000 },
+      /^workerConnections: omit names NginxTuning, so this has no effect/,
     ],
     [
       "a part that does not exist",
@@ -415,7 +425,7 @@ describe("check", () => {
 
 describe("diff", () => {
   const provider = new Provider({
-    routeOf: () => "wapt.example",
+    routeOf: ({ host }) => (host === "other.example" ? host : "wapt.example"),
     connect: () => assert.fail("a server was touched"),
     say: () => undefined,
     isForgotten: () => false,

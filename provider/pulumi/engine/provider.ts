@@ -95,7 +95,7 @@ export class Provider {
   private rivals(definition: AnyDefinition, args: ServerArguments, settings: Settings, { name }: Stored): Problem[] {
     const me = `${definition.type} ${name}`;
     return Object.keys(settings).flatMap((setting) => {
-      const key = `${hostOf({ ...args })} ${rootOf({ ...args })} ${setting}`;
+      const key = `${this.dependencies.routeOf(args.connection)} ${rootOf({ ...args })} ${setting}`;
       const first = this.wanted.get(key) ?? me;
       this.wanted.set(key, first);
       const reason = `${setting}: both ${first} and ${me} want to set it on this server; remove one of them`;
@@ -146,13 +146,7 @@ export class Provider {
 
   async create(definition: AnyDefinition, inputs: Properties): Promise<{ id: string; outs: Properties }> {
     const id = `${hostOf(inputs)}/${definition.type}/${randomBytes(6).toString("hex")}`;
-    try {
-      return { id, outs: await this.apply(definition, id, {}, inputs) };
-    } catch (error) {
-      // One of which the server may have a part is kept in the state, so that the next run goes on with it.
-      if (error instanceof TransactionError && error.uncertain) throw new InitFailedError(id, inputs, messageOf(error));
-      throw error;
-    }
+    return { id, outs: await this.applyOrKeep(definition, id, {}, inputs) };
   }
 
   async update(
@@ -161,15 +155,7 @@ export class Provider {
     olds: Properties,
     news: Properties,
   ): Promise<{ outs: Properties }> {
-    try {
-      return { outs: await this.apply(definition, id, olds, news) };
-    } catch (error) {
-      // The state keeps what was wanted, since the server may have it: else it could never be put back.
-      if (error instanceof TransactionError && error.uncertain) {
-        throw new InitFailedError(id, defined({ ...news, places: olds.places, proof: olds.proof }), messageOf(error));
-      }
-      throw error;
-    }
+    return { outs: await this.applyOrKeep(definition, id, olds, news) };
   }
 
   /** The server's own values, in `settings`, and what it still runs with an old value, in `pending`. */
@@ -218,6 +204,22 @@ export class Provider {
     } catch (error) {
       const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat with --run-program`;
       throw new PlainError(`${messageOf(error)}. ${remedy}`);
+    }
+  }
+
+  /** Where the server may have a part of what was wanted, the state keeps that, so that it can be gone on with or put back. */
+  private async applyOrKeep(
+    definition: AnyDefinition,
+    id: string,
+    olds: Properties,
+    inputs: Properties,
+  ): Promise<Properties> {
+    try {
+      return await this.apply(definition, id, olds, inputs);
+    } catch (error) {
+      if (!(error instanceof TransactionError && error.uncertain)) throw error;
+      const kept = defined({ ...inputs, places: olds.places, proof: olds.proof });
+      throw new InitFailedError(id, kept, messageOf(error));
     }
   }
 
