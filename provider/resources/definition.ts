@@ -81,6 +81,7 @@ export const count = z
 export const path = z
   .string({ error: "give an absolute path" })
   .regex(/^\//, { error: "give an absolute path: one that begins with /" })
+  .regex(/^[\x20-\x7e]*$/, { error: "give a path of ASCII characters: letters without accents, digits and signs" })
   .regex(/^[^\s"'\\;{}$#]*$/, { error: "give a path without blanks, quotes, backslashes and any of ; { } $ #" })
   .refine((text) => !text.split("/").includes(".."), { error: "give a path without .." })
   .transform((text) => text.replace(/\/+/g, "/").replace(/(.)\/$/, "$1"));

@@ -2,7 +2,7 @@
 import type { Server } from "../services";
 import { kernelProbe, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
 import { backlogWarnings, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
-import { limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
+import { limitId, limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
 import { WAPT_UNITS } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
@@ -52,19 +52,24 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
     const units = UNITS.filter((unit) => server.systemd(unit).installed);
+    const limitOf = (unit: string) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE);
     return {
       places: [
         ...sysctls.map((key) => sysctlPlace(server.files, server.kernel, key, settings[key])),
         ...nofilePlaces(server.files, users, nofile),
-        ...units.map((unit) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE)),
+        ...units.map(limitOf),
       ],
       needs: oldLimits(server, LimitNOFILE),
-      left: stoppedNeeds(server),
+      left: stoppedNeeds(server.systemd),
       problems: [
         ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
         ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
       ],
-      warnings: backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
+      abandoned: UNITS.filter((unit) => !units.includes(unit) && server.record.settings[limitId(unit)]).map(limitOf),
+      warnings: [
+        ...backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
+        ...ownLimitWarnings(server, LimitNOFILE),
+      ],
     };
   },
 };
@@ -73,7 +78,25 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
 function oldLimits(server: Server, limit: number): Need[] {
   return WAPT_UNITS.flatMap((unit) => {
     const soft = server.systemd(unit).process?.soft;
-    if (server.root !== "" || soft === undefined || soft >= limit) return [];
+    if (server.root !== "" || soft === undefined || soft >= limit || limitsItself(server, unit, limit)) return [];
     return [{ what: `${unit} runs with LimitNOFILE ${soft}`, steps: [reload, ...restartOfWapt(server)] }];
+  });
+}
+
+/** One that was started since takes its limit from its own start script: another restart would change nothing. */
+function limitsItself(server: Server, name: string, limit: number): boolean {
+  const { process, changed, limitNofile } = server.systemd(name);
+  const isGiven = limitNofile !== undefined && limitNofile.soft >= limit;
+  return isGiven && process !== undefined && changed !== undefined && process.start > changed + 1;
+}
+
+function ownLimitWarnings(server: Server, limit: number): string[] {
+  return WAPT_UNITS.flatMap((unit) => {
+    const soft = server.systemd(unit).process?.soft ?? limit;
+    if (soft >= limit || !limitsItself(server, unit, limit)) return [];
+    return [
+      `${unit} was given ${limit} open files at its start and has ${soft}: what starts it sets a limit of its own ` +
+        `(systemctl cat ${unit}; an "ulimit -n" in its script); remove that, then restart it`,
+    ];
   });
 }

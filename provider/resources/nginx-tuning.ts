@@ -6,6 +6,7 @@ import { stoppedNeeds } from "../services/systemd/units";
 import { diskProblems } from "../transaction/observation";
 import { unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
+import { unitsProbe } from "./units";
 
 /** nginx's connections and descriptors. */
 export interface NginxTuningArguments extends SizedArguments {
@@ -31,7 +32,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
     worker_connections: sizes().workerConnections,
     worker_rlimit_nofile: sizes().workerRlimitNofile,
   }),
-  probes: (args) => [kernelProbe, nginxProbe(args.nginxConf)],
+  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
   target({ worker_connections, worker_rlimit_nofile }, server) {
     const { nginx, kernel } = server;
     const problems = nginxProblems(nginx);
@@ -43,7 +44,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         nginxPlace(nginx, connections),
         nginxPlace(nginx, limit, { value: workersLimit(nginx), limitsFiles: true }),
       ],
-      left: stoppedNeeds(server),
+      left: stoppedNeeds(server.systemd),
       problems: [
         ...openFilesProblems(kernel, { workerRlimitNofile: worker_rlimit_nofile }, worker_connections),
         ...diskProblems(server, [posix.dirname(nginx.tree.root), "/var/lib", "/var/backups"], "workerConnections"),

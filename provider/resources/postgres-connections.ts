@@ -9,18 +9,17 @@ import {
   folderOf,
   memoryFindings,
   postgresqlProbe,
-  RESTART,
-  reservedConnections,
   restartStep,
   taskProblems,
 } from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
 import { stoppedNeeds } from "../services/systemd/units";
-import { iniPlace, waptProbe } from "../services/wapt/wapt";
-import { diskProblems, pendingOn } from "../transaction/observation";
+import { waptProbe } from "../services/wapt/wapt";
+import { diskProblems } from "../transaction/observation";
 import type { Step } from "../transaction/service";
-import { type Place, unreadable } from "../transaction/target";
+import { gone, type Place, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
+import { heldBack, holdsPool, poolPlace, smallerPool } from "./pool";
 import { restartOfWapt, unitsProbe } from "./units";
 
 /** PostgreSQL's connections. */
@@ -43,14 +42,17 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
   probes: (args) => [kernelProbe, unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
   target({ max_connections }, server, args) {
     const found = findCluster(server.postgresql, server.files, server.wapt.database, args.postgresqlConf);
-    if ("problem" in found) return unreadable([found.problem]);
+    if ("problem" in found) {
+      return server.postgresql.length === 0 ? gone(["max_connections"], [found.problem]) : unreadable([found.problem]);
+    }
     const { cluster } = found;
+    const { database } = server.wapt;
     const memory = memoryFindings(server.root === "" ? server.kernel.memoryKilobytes : 0, max_connections);
     const isStopped = server.root === "" && !mayRestart(server, cluster);
     return {
       reads: ["wapt"],
       places: [maxConnectionsPlace(server, cluster, String(max_connections))],
-      left: stoppedNeeds(server),
+      left: stoppedNeeds(server.systemd),
       problems: [
         ...clusterProblems(cluster, String(max_connections)),
         ...memory.problems,
@@ -61,8 +63,10 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
         ...(isStopped ? [`PostgreSQL (${cluster.unit}) is not running: its file is right, it was not started`] : []),
         ...memory.warnings,
       ],
-      followers: (planned) => smallerPool(server, cluster, planned("max_connections")),
-      guests: poolPlaces(server, server.wapt.database?.pool),
+      followers: (planned) => smallerPool(server, cluster, planned("max_connections"), args.postgresqlConf),
+      guests: database ? [poolPlace(server, database.pool, args.postgresqlConf)] : [],
+      holds: (id, before) => holdsPool(cluster, max_connections, id, before),
+      heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
     };
   },
 };
@@ -79,6 +83,7 @@ function maxConnectionsPlace(server: Server, cluster: Cluster, value: string): P
     key: "max_connections",
     value,
     running: settings?.max_connections,
+    default: "100",
     effective: "by running value",
     steps: (text) => restart(server, cluster, text),
     checks: (text) => [configurationCheck(cluster, text)],
@@ -87,7 +92,7 @@ function maxConnectionsPlace(server: Server, cluster: Cluster, value: string): P
 
 /** One that is stopped is not started, unless a run that was cut off or failed left it so. */
 function mayRestart(server: Server, cluster: Cluster): boolean {
-  return cluster.online || pendingOn(server).has(RESTART);
+  return cluster.online || server.systemd.left.includes(cluster.unit);
 }
 
 /** WAPT holds connections all the time: it is stopped first, and started on the new server. */
@@ -95,13 +100,3 @@ function restart(server: Server, cluster: Cluster, value: string | undefined): S
   if (server.root !== "" || !mayRestart(server, cluster)) return [];
   return [restartStep(cluster, value), ...restartOfWapt(server)];
 }
-
-/** The pool never exceeds PostgreSQL: it follows a lower max_connections in the same transaction. */
-function smallerPool(server: Server, cluster: Cluster, wanted: string | undefined): Place[] {
-  const { database } = server.wapt;
-  if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
-  return poolPlaces(server, Math.max(1, Number(wanted) - 10));
-}
-
-const poolPlaces = (server: Server, pool: number | undefined): Place[] =>
-  pool === undefined ? [] : [iniPlace(server.wapt, "db_max_connections", pool, restartOfWapt(server))];

@@ -11,6 +11,7 @@ import { stoppedNeeds } from "../services/systemd/units";
 import { ownsFolder } from "../transaction/ownership";
 import { unreadable } from "../transaction/target";
 import { type Definition, path, type ServerArguments } from "./definition";
+import { unitsProbe } from "./units";
 
 /** Where uploads lie until they are whole. */
 export interface UploadsArguments {
@@ -69,7 +70,7 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
       .optional(),
   },
   settings: (args) => ({ client_body_temp_path: args.path }),
-  probes: (args) => [nginxProbe(args.nginxConf)],
+  probes: (args) => [unitsProbe, nginxProbe(args.nginxConf)],
   folders: (args) => [args.path],
   target({ client_body_temp_path }, server, { minFree: given = DEFAULT_MIN_FREE, nginxUser: user }) {
     const { nginx } = server;
@@ -91,7 +92,7 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
     return {
       places: [nginxPlace(nginx, { setting: "client_body_temp_path", context: "http", value: folder.path })],
       folder,
-      left: stoppedNeeds(server),
+      left: stoppedNeeds(server.systemd),
       problems: [
         ...uploadsProblems(folder.path, server.folders[folder.path], isInUse),
         ...(tooSmall && !isOwn ? [{ property: "path", reason }] : []),

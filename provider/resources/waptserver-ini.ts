@@ -1,13 +1,15 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
 import type { Server } from "../services";
-import { findCluster, isLocal, postgresqlProbe, reservedConnections } from "../services/postgresql/postgresql";
+import { isLocal, postgresqlProbe } from "../services/postgresql/postgresql";
 import { stoppedNeeds } from "../services/systemd/units";
-import { folderOf, iniPlace, iniProblems, waptProbe } from "../services/wapt/wapt";
+import { folderOf, iniProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
+import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
-import { type Conflict, type Planned, unreadable } from "../transaction/target";
+import { gone, type Need, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
+import { heldBack, keyOfIni, poolConflicts, poolPlace } from "./pool";
 import type { PostgresConnectionsArguments } from "./postgres-connections";
-import { restartOfWapt, unitsProbe } from "./units";
+import { isStale, restartOfWapt, unitsProbe } from "./units";
 
 /** waptserver's connections. */
 export interface WaptServerIniArguments extends SizedArguments, Pick<PostgresConnectionsArguments, "maxConnections"> {
@@ -33,34 +35,37 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
   probes: (args) => [unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
   target({ db_max_connections, max_clients }, server, args) {
     const problems = iniProblems(server.wapt);
-    if (problems.length > 0) return unreadable(problems);
-    const restart = restartOfWapt(server);
+    if (server.unread.some(({ path }) => path === server.wapt.tree.root)) return unreadable(problems);
+    if (problems.length > 0) return gone(["db_max_connections", "max_clients"], problems);
     return {
       reads: ["postgresql"],
       places: [
-        iniPlace(server.wapt, "db_max_connections", db_max_connections, restart),
-        iniPlace(server.wapt, "max_clients", max_clients, restart),
+        poolPlace(server, db_max_connections, args.postgresqlConf),
+        keyOfIni(server, "max_clients", max_clients),
       ],
-      left: stoppedNeeds(server),
+      needs: oldPools(server),
+      left: stoppedNeeds(server.systemd),
       problems: diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
       conflicts: (planned) => poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
+      heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
+      warnings: databaseWarnings(server, db_max_connections),
     };
   },
 };
 
-/** The pool never exceeds what PostgreSQL gives it, in this transaction or as it runs. */
-function poolConflicts(server: Server, pool: number, planned: Planned, given: string | undefined): Conflict[] {
-  const { database } = server.wapt;
-  if (!database || !isLocal(database.host)) return [];
-  const found = findCluster(server.postgresql, server.files, database, given);
-  const cluster = "cluster" in found ? found.cluster : {};
-  const running = "cluster" in found ? found.cluster.settings?.max_connections : undefined;
-  const most = Number(planned("max_connections") ?? running ?? Number.POSITIVE_INFINITY);
-  const reserved = reservedConnections(cluster);
-  if (pool <= most - reserved) return [];
-  const reason =
-    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${reserved} reserved. ` +
-    "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
-    "or use WaptServer, which changes both in one transaction";
-  return [{ property: "dbMaxConnections", reason, beside: "max_connections" }];
+/** What else is to be said of a pool whose PostgreSQL is not this server's. */
+function databaseWarnings({ wapt: { database } }: Server, pool: number): string[] {
+  if (!database || isLocal(database.host)) return [];
+  return [
+    `waptserver.ini's db_host is ${harmless(database.host, 100)}, another machine: whether its PostgreSQL gives a pool of ${pool} ` +
+      `is not known here. Tune it with a PostgresConnections of that host, of ${pool + 10} or more`,
+  ];
+}
+
+/** A unit that was started before waptserver.ini was last changed has what it read then. */
+function oldPools(server: Server): Need[] {
+  return WAPT_UNITS.filter((unit) => isStale(server, unit)).map((unit) => ({
+    what: `${unit} was started before ${server.wapt.tree.root} was last changed`,
+    steps: restartOfWapt(server),
+  }));
 }

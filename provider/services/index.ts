@@ -8,8 +8,12 @@ import { postgresql } from "./postgresql/postgresql";
 import { systemd } from "./systemd/units";
 import { wapt } from "./wapt/wapt";
 
-/** Safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL while WAPT runs. */
+/**
+ * Safe for raising and for lowering, and after a crash at any point: what a lower max_connections would be too small for
+ * comes first, and what it must be raised for comes behind PostgreSQL's restart.
+ */
 const order: readonly Slot[] = [
+  { first: true },
   { put: "kernel" },
   { put: "systemd" },
   { step: "kernel sysctl" },
@@ -24,6 +28,7 @@ const order: readonly Slot[] = [
   { put: "wapt" },
   { step: "systemd start" },
   { step: "wapt restart", by: { service: "systemd", verb: "start_again" } },
+  { step: "wapt restart", by: { service: "wapt", verb: "started" } },
 ];
 
 export const services = { byName: { kernel, systemd, nginx, postgresql, wapt }, order };

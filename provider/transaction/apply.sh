@@ -8,7 +8,7 @@
 #   file ID PATH SHA256 MODE OWNER SERVICE SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for
 #                                   none; a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
 #   pending STEP...                 what a crash from here on leaves to do
-#   put ID PATH, folder, remove_folder, return_folder
+#   put ID PATH, put_first ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
 # A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.
@@ -17,7 +17,7 @@
 # shellcheck disable=SC2034 # the other parts use them
 
 failed='' result='' error='' unrestored=''
-locked='' earlier='' settled='' touched='' files='' placed='' made='' folders='' watcher='' services=''
+locked='' earlier='' settled='' touched='' files='' placed='' placed_first='' made='' folders='' watcher='' services=''
 undo_first='' undo_last=''
 
 ok() { [ -z "$failed" ]; }
@@ -170,9 +170,9 @@ journal() { # LINE...
 }
 
 # What is left to do: of an earlier run's all that was not in this one when it went well, else all of it. Folders that it
-# had made and that are nobody's were in this one's plan.
+# had made and that are nobody's, and services that it had left stopped, were in this one's plan.
 close_journal() {
-  if [ -z "$result" ]; then earlier=$(printf '%s\n' "$earlier" | grep -v '^made ' | grep -vxF "$settled"); fi
+  if [ -z "$result" ]; then earlier=$(printf '%s\n' "$earlier" | grep -v '^made \|^stopped ' | grep -vxF "$settled"); fi
   if [ "$result" != broken ]; then write_journal "$earlier"; fi
 }
 
@@ -213,7 +213,9 @@ lost() { unrestored="$unrestored $1."; }
 undo() {
   restore_files
   restore_folders
-  for name in $undo_first $undo_last; do "undo_$name"; done
+  for name in $undo_first; do "undo_$name"; done
+  restore_first_files
+  for name in $undo_last; do "undo_$name"; done
   if [ -z "$unrestored" ]; then
     failed="$failed. Everything was put back as it was"
   else

@@ -51,18 +51,33 @@ keep_old() { # PATH
   back_up "$backups$1" "$backups${1%/*}/.pulumi-wapt.${1##*/}"
 }
 
+# The kept versions of a file, the newest last: in `versions`, and its number in `newest`. Their numbers order them, since a
+# clock may be set back; those of 0.1.0 have none and are older.
+list_versions() { # BACKUP
+  versions='' last='' newest=0
+  for last in "$1".[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T*Z "$1".[0-9][0-9][0-9][0-9][0-9][0-9].*T*Z; do
+    if [ -e "$last" ]; then versions="$versions$last
+"; fi
+  done
+  last=$(printf %s "$versions" | tail -n 1)
+  number=${last#"$1".}
+  case $number in
+    ??????.*) newest=$(printf %s "${number%%.*}" | sed 's/^0*//') ;;
+  esac
+}
+
 # From the stage; nobody but root has a hand on the folder of backups.
 back_up() { # BACKUP COPY: the last five versions, none twice in a row
   [ -d "${1%/*}" ] || mkdir -p "${1%/*}" || return 1
-  for last in "$1".[0-9]*T[0-9]*Z; do :; done
+  list_versions "$1"
   if cmp -s ./was "$last" && [ "$(stat -c '%a %u %g' ./was)" = "$(stat -c '%a %u %g' "$last")" ]; then return; fi
-  # Names sort by age: what was made in this second already has this second's.
-  until version=$1.$(date -u +%Y%m%dT%H%M%SZ) && [ ! -e "$version" ]; do sleep 0.2; done
+  version=$1.$(printf %06d "$((newest + 1))").$(date -u +%Y%m%dT%H%M%SZ)
   copy ./was "$2" && sync "$2" && mv "$2" "$version" || return 1
-  set -- "$1".[0-9]*T[0-9]*Z
-  while [ "$#" -gt 5 ]; do
-    rm -f "$1"
-    shift
+  list_versions "$1"
+  count=$(printf %s "$versions" | wc -l)
+  printf %s "$versions" | while [ "$count" -gt 5 ] && IFS= read -r oldest; do
+    rm -f "$oldest"
+    count=$((count - 1))
   done
 }
 
@@ -97,12 +112,18 @@ put() { # ID PATH
   cd / || exit 1
 }
 
+# What the others need to be small enough: the last to be put back.
+put_first() { # ID PATH
+  put "$@"
+  case " $placed" in *" $1 "*) placed=${placed#"$1 "} placed_first="$placed_first$1 " ;; esac
+}
+
 put_new() { # ID PATH, in its stage
   if ! pin "$name"; then
     fail refused "$2 $error"
   elif [ "$(hash_of "$pinned")" != "$planned" ]; then
     fail changed "$2 was changed by someone else during this run; repeat it"
-  elif ! try replace; then
+  elif ! { [ ! -e ./new ] || eval "new_hash_$1=\$(hash_of ./new)"; } || ! try replace; then
     fail refused "$2 can't be replaced: $(reason)"
   else
     touched=1
@@ -170,11 +191,16 @@ can_bind() { unshare -m mount --bind "$state" "$state" 2>/dev/null; }
 restore_files() {
   for id in $placed; do restore "$id"; done
   for id in $files; do
-    case " $placed" in
+    case " $placed$placed_first" in
       *" $id "*) ;;
       *) still_stands "$id" || restore "$id" ;;
     esac
   done
+  cd / || exit 1
+}
+
+restore_first_files() {
+  for id in $placed_first; do restore "$id"; done
   cd / || exit 1
 }
 
@@ -223,7 +249,7 @@ renew_stage() { # ID
   name=$hidden
   make_stage "$stage.$left" || return 1
   if [ "$planned" = - ]; then return 0; fi
-  for last in "$backups$path".[0-9]*T[0-9]*Z; do :; done
+  list_versions "$backups$path"
   try copy "$last" ./was
 }
 

@@ -45,13 +45,30 @@ export const ownsFolder = ({ record }: Base, path: string): boolean => record.se
 export const guestsOf = ({ record }: Base, { owner, target }: Claim): Place[] =>
   (target.guests ?? []).filter(({ id }) => record.settings[id]?.id === owner.id);
 
-/** Places that the owner no longer wants. */
+/** Places that the owner no longer wants, and those of what is no longer there. */
 export function droppedPlaces(server: Base, claim: Claim): Place[] {
-  const { former } = claim;
-  if (!former) return [];
-  const kept = new Set([...idsOf(claim.target), ...guestsOf(server, claim).map(({ id }) => id)]);
-  const all = [...former.places, ...guestsOf(server, { ...claim, target: former })];
-  return all.filter(({ id }) => !kept.has(id));
+  const { target, former } = claim;
+  const kept = new Set([...idsOf(target), ...heldGuests(server, claim)]);
+  const all = [
+    ...(former?.places ?? []),
+    ...(former ? guestsOf(server, { ...claim, target: former }) : []),
+    ...(target.abandoned ?? []),
+  ];
+  return [...new Map(all.map((place) => [place.id, place])).values()].filter(({ id }) => !kept.has(id));
+}
+
+/** The ids of guests whose value must stay. */
+function heldGuests(server: Base, claim: Claim): string[] {
+  const ids = guestsOf(server, claim).map(({ id }) => id);
+  return ids.filter((id) => claim.target.holds?.(id, beforeOf(server, claim, id)));
+}
+
+const NOTHING: Before = { file: null };
+
+/** What stood at a place: as the record has it, else as the state does. */
+function beforeOf({ record }: Base, { before }: Claim, id: string): Before {
+  const entry = record.settings[id];
+  return entry ? { file: entry.before, running: entry.running } : (before?.[id] ?? NOTHING);
 }
 
 /** A setting that another stack owns, or one of the same name that is not this one. */
@@ -82,7 +99,11 @@ function isOwn({ id, stack, proof }: Entry, { owner, proofs }: Claim): boolean {
 function staying(server: Base, claim: Claim): (id: string) => boolean {
   const known = server.record.settings;
   const all = [claim.target, ...(claim.former ? [claim.former] : [])];
-  const handled = new Set(all.flatMap((one) => [...idsOf(one), ...(one.guests ?? []).map(({ id }) => id)]));
+  const ids = (places: readonly Place[] = []) => places.map(({ id }) => id);
+  const gone = ({ gone = [] }: Target) => gone.flatMap((part) => part.ids);
+  const handled = new Set(
+    all.flatMap((one) => [...idsOf(one), ...ids(one.guests), ...ids(one.abandoned), ...gone(one)]),
+  );
   const isFolder = (id: string) => id === folderId(known[id]!.value);
   const isForeign = (id: string) => known[id]!.id !== claim.owner.id;
   const unknown = Object.keys(known).filter((id) => !isForeign(id) && !isFolder(id) && !handled.has(id));
@@ -102,17 +123,17 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
     return record;
   }
   const { places, folder } = claim.target;
-  for (const place of places) record[place.id] = entryOf(server, claim.owner, place);
+  for (const place of places) record[place.id] = entryOf(server, claim, place);
   if (folder) {
     const id = folderId(folder.path);
     const { mode, ids } = server.folders[folder.path] ?? {};
     const stood = mode === undefined ? null : `${mode} ${ids}`;
     record[id] = { ...claim.owner, value: folder.path, before: known[id] ? known[id].before : stood };
   }
-  for (const { id } of guestsOf(server, claim)) record[id] = known[id]!;
+  for (const id of heldGuests(server, claim)) record[id] = known[id]!;
   for (const place of followers) {
     const { stack, resource, id, proof } = known[place.id] ?? claim.owner;
-    record[place.id] = entryOf(server, { stack, resource, id, proof }, place);
+    record[place.id] = entryOf(server, { ...claim, owner: { stack, resource, id, proof } }, place);
   }
   return record;
 }
@@ -139,10 +160,16 @@ export function foldersToRemove(server: Base, claim: Claim): string[] {
   return [...new Set([...own, ...orphans])].filter((path) => path !== kept);
 }
 
-function entryOf(server: Base, owner: Owner, place: Place): Entry {
-  const known = server.record.settings[place.id];
-  const before = known
-    ? { before: known.before, running: known.running }
-    : { before: fileValue(place), running: place.running };
-  return { ...owner, value: place.value, ...before };
+function entryOf(server: Base, claim: Claim, place: Place): Entry {
+  const { record } = server;
+  const found = { file: fileValue(place), running: place.running };
+  const { file, running } =
+    record.settings[place.id] || isRemembered(claim, place) ? beforeOf(server, claim, place.id) : found;
+  return { ...claim.owner, value: place.value, before: file, running };
+}
+
+/** Where the server lost its record, what stands there is no value from before when it is the one that the state wrote. */
+function isRemembered({ before, former }: Claim, place: Place): boolean {
+  const written = former?.places.find(({ id }) => id === place.id)?.value;
+  return before?.[place.id] !== undefined && written === fileValue(place);
 }

@@ -5,6 +5,7 @@ import { harmless } from "../text/harmless";
 import { type Splice, spliced } from "../text/splices";
 import { type Base, pendingOn, unreadProblems } from "./observation";
 import {
+  type Before,
   type Claim,
   droppedPlaces,
   foldersToGiveBack,
@@ -15,7 +16,7 @@ import {
 } from "./ownership";
 import { formatRecord, RECORD, type RecordFile } from "./record";
 import { type Step, stepName } from "./service";
-import { type Conflict, type Folder, fileValue, type Place, type Planned, type Target } from "./target";
+import { type Conflict, type Folder, fileValue, type HeldBack, type Place, type Planned, type Target } from "./target";
 
 export interface FileChange {
   readonly path: string;
@@ -23,7 +24,10 @@ export interface FileChange {
   readonly hash: string | undefined;
   /** What changes in those bytes; undefined removes the file. */
   readonly splices: readonly Splice[] | undefined;
+  /** The service whose file it is. */
   readonly stage: string;
+  /** Whether it is put in place before all others. */
+  readonly isFirst?: boolean;
 }
 
 /** The text of the server's record before and after; undefined where there is none. */
@@ -64,19 +68,22 @@ export function planOf(server: Base, claim: Claim): Plan {
   const isApplied = claim.mode === "apply";
   if (isApplied) refuse(problemsOf(server, claim));
   const notes: string[] = [];
-  const own = changesOf(server, claim, notes);
-  const planned = plannedBy(own);
-  if (isApplied && claim.mayRestart !== false) refuse(claim.target.conflicts?.(planned) ?? []);
-  const followers = (claim.target.followers?.(planned) ?? [])
-    .filter((place) => own.every((change) => change.place.id !== place.id))
+  const wanted = changesOf(server, claim, notes);
+  const planned = plannedBy(wanted);
+  if (isApplied) refuse(claim.target.conflicts?.(planned) ?? []);
+  const following = (claim.target.followers?.(planned) ?? [])
+    .filter((place) => wanted.every((change) => change.place.id !== place.id))
     .map((place) => ({ place, file: place.value, running: place.value }));
+  const held = new Map(heldBackBy(claim, [...wanted, ...following]).map(({ id, why }) => [id, why]));
+  const isTaken = ({ place }: Change) => !held.has(place.id);
+  const [own, followers] = [wanted.filter(isTaken), following.filter(isTaken)];
   const all = [...own, ...followers];
   const { changes, changed } = edits(server, all);
   const needed = neededSteps(server, claim, all, changed);
   const { now, later, deferred } = allowed(server, claim, needed);
   const settings = recordAfter(
     server,
-    claim,
+    without(claim, held),
     followers.map((change) => change.place),
   );
   return {
@@ -93,9 +100,23 @@ export function planOf(server: Base, claim: Claim): Plan {
     removedFolders: foldersToRemove(server, claim),
     returnedFolders: foldersToGiveBack(server, claim),
     journal: server.journal.hash,
-    notes: [...notes, ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`)],
+    notes: [
+      ...notes,
+      ...held.values(),
+      ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`),
+    ],
   };
 }
+
+/** What waits where this run may not restart anything. */
+const heldBackBy = ({ mayRestart, target }: Claim, all: readonly Change[]): readonly HeldBack[] =>
+  mayRestart === false ? (target.heldBack?.(plannedBy(all)) ?? []) : [];
+
+/** A claim that leaves some places as they are. */
+const without = (claim: Claim, held: ReadonlyMap<string, string>): Claim => ({
+  ...claim,
+  target: { ...claim.target, places: claim.target.places.filter(({ id }) => !held.has(id)) },
+});
 
 /** What would be refused of a claim, without asking the server again; a conflict only where another place decides it. */
 export function precheck(server: Base, claim: Claim): Problem[] {
@@ -107,9 +128,7 @@ export function precheck(server: Base, claim: Claim): Problem[] {
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
     const isOwn = ({ beside }: Conflict) => planned(beside) !== undefined;
-    return claim.mayRestart === false
-      ? []
-      : (claim.target.conflicts?.(planned) ?? []).filter(isOwn).map(harmlessProblem);
+    return (claim.target.conflicts?.(planned) ?? []).filter(isOwn).map(harmlessProblem);
   } catch (error) {
     if (error instanceof FormatError) return [{ property: "connection", reason: error.message }];
     throw error;
@@ -154,14 +173,18 @@ function servicesOf({ unread }: Base, { isUnreadable, places, reads = [] }: Targ
 
 const plannedBy =
   (changes: readonly Change[]): Planned =>
-  (id) =>
-    changes.find((change) => change.place.id === id)?.running;
+  (id) => {
+    const { file, running } = changes.find((change) => change.place.id === id) ?? {};
+    return file ?? running;
+  };
 
 /** What becomes of each of the owner's places: of those that it wants, and of those that it wanted until now. */
 function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
   const { places } = claim.target;
   const back = (all: readonly Place[]) => all.flatMap((place) => restored(server, claim, place, notes));
-  if (claim.mode === "restore") return back([...places, ...guestsOf(server, claim)]);
+  for (const { reason } of (claim.mode === "restore" ? claim.target : claim.former)?.gone ?? [])
+    notes.push(`nothing was put back there: ${reason}`);
+  if (claim.mode === "restore") return back([...places, ...guestsOf(server, claim), ...(claim.target.abandoned ?? [])]);
   const { isUnreadable, problems = [] } = claim.former ?? {};
   for (const { reason } of isUnreadable ? problems : [])
     notes.push(`what is no longer wanted and can't be read is left as it is: ${reason}`);
@@ -177,12 +200,21 @@ function restored(server: Base, claim: Claim, place: Place, notes: string[]): Ch
     notes.push(`${place.id}: someone changed it since, so it is left as it is`);
     return [];
   }
-  return [{ place, file: before.file, running: before.file ?? (place.inherits ? undefined : before.running) }];
+  return [{ place, file: before.file, running: runningBefore(place, before) }];
+}
+
+/** What runs again when a place has its old value; undefined where that can't be known. */
+function runningBefore(place: Place, { file, running }: Before): string | undefined {
+  if (file === null) return place.inherits ? undefined : (running ?? place.default);
+  if (running === undefined || running === file) return file;
+  // No more is asked of what stood before than it gave before.
+  return place.isTold ? running : undefined;
 }
 
 function edits(server: Base, all: readonly Change[]): { changes: FileChange[]; changed: ReadonlySet<Place> } {
   const changes: FileChange[] = [];
   const changed = new Set<Place>();
+  const planned = plannedBy(all);
   // Places of one file and what it includes are edited together.
   for (const group of Map.groupBy(all, ({ place }) => place.tree.root).values()) {
     const { format, tree, stage, removesEmptyFile } = group[0]!.place;
@@ -190,7 +222,8 @@ function edits(server: Base, all: readonly Change[]): { changes: FileChange[]; c
     const files = format.edit(tree, wanted);
     for (const [path, splices] of files) {
       const isGone = removesEmptyFile && spliced(tree.files.get(path) ?? "", splices) === "";
-      changes.push({ path, hash: server.hashes.get(path), splices: isGone ? undefined : splices, stage });
+      const isFirst = group.some(({ place }) => place.comesFirst?.(planned)) || undefined;
+      changes.push({ path, hash: server.hashes.get(path), splices: isGone ? undefined : splices, stage, isFirst });
     }
     const differing = group.filter(({ place, file }) => fileValue(place) !== file);
     // A file may be repaired without a value changing (a duplicate key): then all of its values count as changed.

@@ -110,10 +110,14 @@ function preparations(plan: Plan, root: string): string[] {
 const onServer = (root: string, steps: readonly Step[]): readonly Step[] => (root === "" ? steps : []);
 
 const callsAt = (slot: Slot, plan: Plan, root: string): string[] =>
-  "put" in slot ? put(plan, slot.put) : stepsAt(slot, plan, root).map(stepCall);
+  "put" in slot
+    ? put(plan, "put", ({ stage, isFirst }) => stage === slot.put && !isFirst)
+    : "first" in slot
+      ? put(plan, "put_first", ({ isFirst }) => isFirst === true)
+      : stepsAt(slot, plan, root).map(stepCall);
 
 function stepsAt(slot: Slot, plan: Plan, root: string): Step[] {
-  if ("put" in slot) return [];
+  if ("put" in slot || "first" in slot) return [];
   const [steps, name] = "check" in slot ? [plan.checks, slot.check] : [plan.steps, slot.step];
   const here = onServer(root, steps).filter((step) => stepName(step) === name);
   return here.map((step) => ({ ...step, ...slot.by }));
@@ -121,10 +125,8 @@ function stepsAt(slot: Slot, plan: Plan, root: string): Step[] {
 
 const stepCall = ({ service, verb, words }: Step): string => call("step", service, verb, ...words);
 
-function put(plan: Plan, stage: string): string[] {
-  return plan.changes.flatMap((change, index) =>
-    change.stage === stage ? [call("put", `f${index}`, change.path)] : [],
-  );
+function put(plan: Plan, verb: string, isMeant: (change: FileChange) => boolean): string[] {
+  return plan.changes.flatMap((change, index) => (isMeant(change) ? [call(verb, `f${index}`, change.path)] : []));
 }
 
 /**

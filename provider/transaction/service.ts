@@ -31,9 +31,13 @@ export interface Step {
 /** The name of a kind of step, in the journal, in the record and in the order. */
 export const stepName = ({ service, verb }: Pick<Step, "service" | "verb">): string => `${service} ${verb}`;
 
-/** A place in the safe order: of the files of a stage, or of the steps of a name, by another call where one is given. */
+/**
+ * A place in the safe order: of a service's files, of those that come before all others, or of the steps of a name, by
+ * another call where one is given.
+ */
 export type Slot =
   | { readonly put: string }
+  | { readonly first: true }
   | { readonly check: string; readonly by: Pick<Step, "service" | "verb"> }
   | { readonly step: string; readonly by?: Pick<Step, "service" | "verb"> };
 

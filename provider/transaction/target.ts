@@ -4,6 +4,7 @@
  */
 import type { Problem } from "../problem";
 import type { Format, Tree } from "../text/format";
+import type { Before } from "./ownership";
 import type { Step } from "./service";
 
 /** One managed value in one file. */
@@ -23,8 +24,14 @@ export interface Place {
   readonly removesEmptyFile?: boolean;
   /** What the running service or the kernel has now; undefined where it can't be asked or does not run. */
   readonly running?: string;
+  /** Whether its file must be in place before those of all other services, beside the values that the transaction gives. */
+  comesFirst?(planned: Planned): boolean;
   /** Whether a service has a default of its own where no file sets a value: what it is then is not known. */
   readonly inherits?: boolean;
+  /** What the service takes where no file sets a value and nothing runs that could be asked. */
+  readonly default?: string;
+  /** Whether the running value is set by itself, beside what the file says. */
+  readonly isTold?: boolean;
   /** What makes a value effective: when the file was changed, or only when the running value is another. */
   readonly effective: "by file" | "by running value" | "by either";
   /** The steps for a value; undefined when it is not known (a default that comes back). */
@@ -61,6 +68,12 @@ export interface Conflict extends Problem {
   readonly beside: string;
 }
 
+/** A place that keeps its value in a run that restarts nothing, and what it waits for. */
+export interface HeldBack {
+  readonly id: string;
+  readonly why: string;
+}
+
 export interface Target {
   /** Whether places are missing because what decides them can't be read; `problems` say why. */
   readonly isUnreadable?: boolean;
@@ -79,12 +92,27 @@ export interface Target {
   followers?(planned: Planned): readonly Place[];
   /** Those that may have to: one that nobody owned is put back by whom it followed. */
   readonly guests?: readonly Place[];
+  /** Whether such a place, which its owner no longer wants, keeps its value, since what stood before would break a link. */
+  holds?(id: string, before: Before): boolean;
+  /** Places that must wait where nothing may be restarted, since a service that is restarted by itself would break a link. */
+  heldBack?(planned: Planned): readonly HeldBack[];
+  /** Places of what is no longer installed: they are given back. */
+  readonly abandoned?: readonly Place[];
+  /** Ids of places that are gone with what they were in, and why: there is nothing to give back. */
+  readonly gone?: readonly { readonly ids: readonly string[]; readonly reason: string }[];
   /** What the administrator should know. */
   readonly warnings?: readonly string[];
 }
 
 /** A target of which nothing can be said but why. */
 export const unreadable = (problems: readonly Problem[]): Target => ({ isUnreadable: true, places: [], problems });
+
+/** A target of which nothing is there any more. */
+export const gone = (ids: readonly string[], problems: readonly Problem[]): Target => ({
+  places: [],
+  problems,
+  gone: problems.map(({ reason }) => ({ ids, reason })),
+});
 
 /** Several targets as one. */
 export function merged(targets: readonly Target[]): Target {
@@ -102,6 +130,10 @@ export function merged(targets: readonly Target[]): Target {
     conflicts: (planned) => all((one) => one.conflicts?.(planned)),
     followers: (planned) => all((one) => one.followers?.(planned)),
     guests: all((one) => one.guests).filter((place) => !own.has(place.id)),
+    holds: (id, before) => targets.some((one) => one.holds?.(id, before)),
+    heldBack: (planned) => [...new Map(all((one) => one.heldBack?.(planned)).map((held) => [held.id, held])).values()],
+    abandoned: all((one) => one.abandoned),
+    gone: all((one) => one.gone),
     warnings: [...new Set(all((one) => one.warnings))],
   };
 }

@@ -8,7 +8,7 @@ import { hashOf } from "../../provider/transaction/report";
 import { observe, UPLOADS } from "./image";
 import { localRemote, untunedServer } from "./local-remote";
 
-const LIMITS = { soft: 32768, hard: 32768 };
+const LIMITS = { soft: 32768, hard: 32768, start: 0 };
 const UNIT = {
   installed: true,
   active: true,
@@ -30,7 +30,7 @@ export async function liveServer(): Promise<Server> {
       ...found.kernel,
       sysctl: { "net.core.somaxconn": "4096", "net.ipv4.tcp_max_syn_backlog": "512" },
     },
-    systemd: () => UNIT,
+    systemd: Object.assign(() => UNIT, { left: [] }),
     nginx: { ...found.nginx, live: true, workers: [{ soft: 1024, hard: 524288 }] },
     postgresql: [{ ...found.postgresql[0]!, port: "5432", online: true, settings }],
   };
@@ -80,6 +80,7 @@ export function afterRun(server: Server, claim: Claim): Server {
     nginx: { ...server.nginx, tree: { ...server.nginx.tree, files }, workers: [{ soft: limit, hard: 524288 }] },
     postgresql: [{ ...cluster, settings: { ...cluster.settings, max_connections: maxConnections } }],
     wapt: {
+      ...server.wapt,
       tree: { ...server.wapt.tree, files },
       database: { ...server.wapt.database!, ...(pool && { pool: Number(pool) }) },
     },

@@ -119,15 +119,22 @@ describe("the services of an observed server", () => {
   it("systemd: units with the limits of their next and of their running process", () => {
     const show =
       "Id=nginx.service\nLoadState=loaded\nActiveState=active\nMainPID=42\nLimitNOFILE=32768\nLimitNOFILESoft=1024\nTasksMax=infinity\n\nId=waptserver.service\nLoadState=not-found\nActiveState=inactive\nMainPID=0";
-    const { systemd } = server(line("systemd", "units", show) + line("systemd", "process", "42", "20000", "20001"));
+    const { systemd } = server(
+      line("systemd", "units", show) +
+        line("systemd", "process", "42", "20000", "20001", "1700000000") +
+        line("systemd", "changed", "nginx", "1600000000") +
+        line("systemd", "left", "waptserver"),
+    );
     assert.deepEqual(systemd("nginx"), {
       installed: true,
       active: true,
       limitNofile: { soft: 1024, hard: 32768 },
-      process: { soft: 20000, hard: 20001 },
+      process: { soft: 20000, hard: 20001, start: 1700000000 },
+      changed: 1600000000,
       tasksMax: Number.POSITIVE_INFINITY,
     });
     assert.deepEqual([systemd("waptserver").installed, systemd("waptserver").active], [false, false]);
+    assert.deepEqual(systemd.left, ["waptserver"]);
     assert.equal(server(line("systemd", "unit-file", "wapttasks"), "/image").systemd("wapttasks").installed, true);
   });
 

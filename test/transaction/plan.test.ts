@@ -95,8 +95,8 @@ describe("a plan", () => {
 
   it("does what a run that was cut off left to do", () => {
     const tuned = tunedFor(2500);
-    const journal = { ...tuned.journal, pending: ["nginx reload"], stopped: ["waptserver"] };
-    const left = { ...tuned, journal };
+    const journal = { ...tuned.journal, pending: ["nginx reload"] };
+    const left = { ...tuned, journal, systemd: Object.assign(tuned.systemd, { left: ["waptserver"] }) };
     const plan = planOf(left, wholeClaim(left, 2500));
     assert.deepEqual(names(plan), ["nginx reload", "systemd start"]);
     assert.deepEqual(plan.steps[1]!.words, ["waptserver"]);

@@ -64,7 +64,7 @@ describe("a transaction's calls", () => {
   it("prepare everything, then go through the one safe order", () => {
     const [begin, ...rest] = words(all);
     assert.match(begin!, /^begin {2}120 the stack organization\/wapt-site\/paris [0-9a-f]{64} /);
-    assert.deepEqual(begin!.split(" ").slice(-4).sort(), ["kernel", "nginx", "postgresql", "systemd"]);
+    assert.deepEqual(begin!.split(" ").slice(-4).sort(), ["nginx", "postgresql", "systemd", "wapt"]);
     assert.deepEqual(rest, [
       "space /srv/up 5 5KiB",
       "file /etc/nginx/nginx.conf",
@@ -93,6 +93,7 @@ describe("a transaction's calls", () => {
       "put /opt/wapt/conf/waptserver.ini",
       "step systemd start wapttasks",
       "step systemd start_again wapttasks waptserver",
+      "step wapt started wapttasks waptserver",
       "remove_folder /srv/old",
       "finish",
     ]);

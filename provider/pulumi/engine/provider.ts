@@ -7,6 +7,7 @@ import { messageOf, type Problem, RefusedError } from "../../problem";
 import type { AnyDefinition, ServerArguments, Settings } from "../../resources/definition";
 import { type Server, services } from "../../services";
 import type { Connection } from "../../ssh/connection";
+import { SshError, type SshErrorKind } from "../../ssh/ssh-error";
 import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
 import type { Claim } from "../../transaction/ownership";
@@ -125,7 +126,10 @@ export class Provider {
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       return { inputs: { ...inputs, ...before }, failures };
     } catch (error) {
-      return { inputs, failures: problemsIn(error) };
+      if (!isUnreachable(error)) return { inputs, failures: problemsIn(error) };
+      // One server that is down must not hide what the others say; its create fails by itself.
+      this.say(args, `not read: ${messageOf(error)}. What stands there is not known, and nothing of it was checked`);
+      return { inputs, failures: [] };
     }
   }
 
@@ -170,7 +174,7 @@ export class Provider {
       const { managed, scope } = this.reach(definition, args, stored);
       const server = await managed.observe(scope);
       demandRoot(server);
-      const target = readable(definition.target(settings, server, args));
+      const target = whole(definition.target(settings, server, args));
       const pending = pendingOf(target, server);
       const inputs = defined({
         ...props,
@@ -328,10 +332,21 @@ function readable(target: Target): Target {
   return target;
 }
 
+/** @throws RefusedError, also for a target of which a part is no longer there. */
+function whole(target: Target): Target {
+  if (target.gone?.length) throw new RefusedError(target.problems ?? []);
+  return readable(target);
+}
+
 function remembered(target: Target, server: Server) {
   const places = placesOf(target, server);
   return { places, before: beforeOf(target, places) };
 }
+
+const isUnreachable = (error: unknown): boolean => error instanceof SshError && UNREACHABLE.includes(error.kind);
+
+/** What may be well a moment later. A wrong key or password is not. */
+const UNREACHABLE: readonly SshErrorKind[] = ["unreachable", "timeout", "lost"];
 
 const problemsIn = (error: unknown): Problem[] =>
   error instanceof RefusedError ? [...error.problems] : [{ property: "connection", reason: messageOf(error) }];

@@ -52,6 +52,7 @@ export function sysctlPlace(files: Files, { sysctl: running }: KernelState, key:
     value: String(value),
     removesEmptyFile: true,
     running: running[key],
+    isTold: true,
     effective: "by running value",
     steps: (text) => (text === undefined || running[key] === undefined ? [] : [step("sysctl", text)]),
     checks: (text) => (text === undefined ? [] : [step("check", text)]),

@@ -214,7 +214,8 @@ ask_postgresql() { # OWNER PORT DATA
 postgresql_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" when it does not matter
   on_undo postgresql_restart
   cluster_unit=$1 cluster_owner=$2 cluster_port=$3 cluster_data=$4
-  restart_postgresql "$5" || fail refused "$why"
+  will_stop "$1"
+  if ok; then restart_postgresql "$5" || fail refused "$why"; fi
 }
 
 undo_postgresql_restart() { restart_postgresql - || lost "$why"; }

@@ -129,9 +129,6 @@ export function restartStep({ unit, owner, port, data }: Cluster, maxConnections
   return { service: "postgresql", verb: "restart", words, interrupts: true };
 }
 
-/** The name of the step that restarts it. */
-export const RESTART = "postgresql restart";
-
 /** What forbids a value: one on the command line, or a cluster that does not answer. */
 export function clusterProblems(cluster: Cluster, wanted: string): Problem[] {
   const overridden = commandLineSetting(cluster.command, "max_connections");

@@ -12,12 +12,39 @@ probe_systemd() { # UNIT...
     done
   done
   if [ -n "$root" ]; then return; fi
+  for unit; do
+    fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
+  done
   units=$(limited systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax "$@" 2>/dev/null)
   fact systemd units "$units"
   for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
     # shellcheck disable=SC2046 # two words
-    if [ "$pid" != 0 ]; then fact systemd process "$pid" $(open_files "$pid"); fi
+    if [ "$pid" != 0 ]; then fact systemd process "$pid" $(open_files "$pid") "$(start_of_process "$pid")"; fi
   done
+  if is_readable /var/lib/pulumi-wapt/journal; then
+    contents /var/lib/pulumi-wapt/journal | left_units | while read -r unit; do fact systemd left "$unit"; done
+  fi
+}
+
+boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
+
+last_start() { timeout 20 systemctl show -p ActiveEnterTimestampMonotonic --value "$1" 2>/dev/null; } # UNIT
+
+# Of a journal's lines, the units that runs had stopped and that are still so. Those that were stopped last come first,
+# since others may need them.
+left_units() {
+  sed -n 's/^stopped //p' | while read -r unit boot start; do
+    if is_left "$unit" "$boot" "$start"; then printf '%s\n' "$unit"; fi
+  done | awk '!seen[$0]++ { lines[++count] = $0 } END { while (count) print lines[count--] }'
+}
+
+# In the same boot, and nobody has started it since. 0.1.0 noted the unit alone.
+is_left() { # UNIT BOOT START
+  if is_running "$1"; then return 1; fi
+  if [ -z "$2" ]; then return 0; fi
+  if [ "$2" != "$(boot_id)" ]; then return 1; fi
+  # systemd forgets a unit that does not run, and then has no time.
+  case $(last_start "$1") in '' | 0 | "$3") return 0 ;; *) return 1 ;; esac
 }
 
 # The unit whose main process this is, without .service; nothing where a process only descends from one, as from a login.
@@ -33,6 +60,11 @@ start_of_process() { # PID
   awk -v hertz="$(getconf CLK_TCK 2>/dev/null || echo 100)" '
     FILENAME == "/proc/stat" { if ($1 == "btime") booted = $2; next }
     { sub(/.*\) /, ""); print int(booted + $20 / hertz) }' /proc/stat "/proc/$1/stat" 2>/dev/null
+}
+
+start_of_unit() { # UNIT: of its main process; nothing when it does not run
+  main=$(timeout 20 systemctl show -p MainPID --value "$1" 2>/dev/null)
+  if [ "${main:-0}" != 0 ]; then start_of_process "$main"; fi
 }
 
 why='' stopped='' idle=''
@@ -67,15 +99,34 @@ systemd_limit() { # UNIT LIMIT: what systemd would give the unit's next process
     fail refused "systemd gives $1 LimitNOFILE $given, not $2: another drop-in sets it (systemctl cat $1); remove it there"
 }
 
+# What systemd stops together with a unit, and runs.
+stopped_with() { # UNIT
+  for one in $(timeout 60 systemctl show -p RequiredBy -p BoundBy -p ConsistsOf --value "$1" 2>/dev/null); do
+    case " $down " in *" $one "*) continue ;; esac
+    if is_running "$one"; then
+      down="$down $one"
+      stopped_with "$one"
+    fi
+  done
+}
+
+# From here on a unit, and what goes down with it, is to run again whatever becomes of this run.
+will_stop() { # UNIT
+  down=$1
+  stopped_with "$1"
+  for one in $down; do journal "stopped $one $(boot_id) $(last_start "$one")"; done
+}
+
 systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
   for name; do
     if ! ok; then return; fi
+    case " $stopped " in *" $name "* | *" $name.service "*) continue ;; esac
     if ! is_running "$name"; then
       idle="$idle $name"
-    elif journal "stopped $name" && ok; then
+    elif will_stop "$name" && ok; then
       on_undo systemd_stop
       on_undo_last systemd_start
-      stopped="$name $stopped"
+      stopped="$name $stopped${down#"$name"}"
       service stop "$name" || fail refused "$why"
     fi
   done
@@ -85,7 +136,6 @@ undo_systemd_stop() { for name in $stopped; do service stop "$name" || lost "$wh
 
 systemd_start() { # UNIT...: these, which an earlier run had stopped
   for name; do
-    settle "stopped $name"
     idle=$(printf '%s' "$idle " | sed "s| $name | |")
   done
   stopped="$* $stopped"
@@ -137,18 +187,21 @@ stay_up() { # UNIT...
   return 1
 }
 
-# What a killed run had stopped; a service may need another one that is on its way up.
+# What a killed run had stopped; a service may need another one that is on its way up. What runs is no longer due: who stops
+# it from then on means it.
 after_kill_systemd() {
+  if [ -n "$root" ]; then return; fi
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     exec 9<>"$state/lock"
     flock 9
-    names=$(sed -n 's/^stopped //p' "$state/journal")
-    if [ -n "$root" ] || [ -z "$names" ]; then return; fi
+    names=$(left_units <"$state/journal")
+    if [ -z "$names" ]; then
+      write_journal "$(grep -v '^stopped ' "$state/journal")"
+      return
+    fi
     for name in $names; do start_unit start "$name"; done
     # Between two tries another run may go on from here.
     exec 9>&-
     sleep 3
-    # shellcheck disable=SC2086 # names of units
-    if are_running $names; then return; fi
   done
 }

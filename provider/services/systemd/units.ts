@@ -12,17 +12,27 @@ export interface Unit {
   /** What systemd would give the service's next process. */
   readonly limitNofile?: OpenFiles;
   /** What its main process has. */
-  readonly process?: OpenFiles;
+  readonly process?: OpenFiles & {
+    /** When it began, in seconds since 1970. */
+    readonly start: number;
+  };
+  /** When our drop-in was last changed, in seconds since 1970; undefined where there is none. */
+  readonly changed?: number;
   /** Infinity where there is none. */
   readonly tasksMax: number;
 }
 
-/** Units by name, without `.service`; none but those that were asked for. */
-export type SystemdState = (name: string) => Unit;
+export interface SystemdState {
+  /** A unit by its name, without `.service`; none but those that were asked for. */
+  (name: string): Unit;
+  /** Units that runs which were cut off had stopped, that still are so, and that nobody has started since. */
+  readonly left: readonly string[];
+}
 
 export const systemd: Service<SystemdState> = {
   program: join(__dirname, "systemd.sh"),
-  parse: (facts: Facts) => (name) => unitOf(facts, name),
+  parse: (facts: Facts) =>
+    Object.assign((name: string) => unitOf(facts, name), { left: facts.named("left").map(([unit = ""]) => unit) }),
 };
 
 export const systemdProbe = (units: readonly string[]): Probe => ({ service: "systemd", words: units });
@@ -40,7 +50,8 @@ function unitOf(facts: Facts, name: string): Unit {
     installed: block ? block.LoadState !== "not-found" : facts.named("unit-file").some(([unit]) => unit === name),
     active: block?.ActiveState === "active",
     limitNofile: block?.LimitNOFILE ? openFiles(block.LimitNOFILESoft, block.LimitNOFILE) : undefined,
-    process: process.length > 0 ? openFiles(process[0], process[1]) : undefined,
+    process: process.length > 0 ? { ...openFiles(process[0], process[1]), start: Number(process[2]) } : undefined,
+    changed: Number(facts.named("changed").find(([unit]) => unit === name)?.[1]) || undefined,
     tasksMax: bound(block?.TasksMax),
   };
 }
@@ -48,13 +59,16 @@ function unitOf(facts: Facts, name: string): Unit {
 /** Sorts behind the drop-in that WAPT's package owns, nginx_worker_files_limit.conf. */
 const DROP_IN = "zz-pulumi-wapt.conf";
 
+/** The name of a unit's limit in the server's record. */
+export const limitId = (unit: string): string => `${unit}.service LimitNOFILE`;
+
 /** The limit of open files of a unit's next process. */
 export function limitPlace(server: Base, unit: Unit, name: string, value: number): Place {
   const root = `/etc/systemd/system/${name}.service.d/${DROP_IN}`;
   const limit = unit.limitNofile;
   return {
     setting: "LimitNOFILE",
-    id: `${name}.service LimitNOFILE`,
+    id: limitId(name),
     stage: "systemd",
     format: dropIn,
     tree: { root, files: server.files, after: dropInOrder([...server.files.keys()], root) },
@@ -76,7 +90,7 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
 export const reload: Step = { service: "systemd", verb: "reload", words: [] };
 
 /** Units that a run which was cut off had stopped are started again, all together, whatever else is done. */
-export function stoppedNeeds({ root, journal }: Base): Need[] {
-  const steps: Step[] = [{ service: "systemd", verb: "start", words: journal.stopped }];
-  return root === "" ? journal.stopped.map((unit) => ({ what: `start ${unit}`, steps })) : [];
+export function stoppedNeeds({ left }: SystemdState): Need[] {
+  const steps: Step[] = [{ service: "systemd", verb: "start", words: left }];
+  return left.map((unit) => ({ what: `start ${unit}`, steps }));
 }

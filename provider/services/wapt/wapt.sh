@@ -1,12 +1,50 @@
-# WAPT's configuration. Its services are systemd's units. A part of observe.sh.
+# WAPT's configuration, and which of its bytes its units' processes have read. A part of observe.sh and apply.sh.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # root is its
+# shellcheck disable=SC2034,SC2154 # root, state, placed and the like are theirs; wapt_ini is used by eval
 
 probe_wapt() { # WAPTSERVER_INI
   fact wapt ini "$1"
   masked "$1" ini
   disk "${1%/*}"
+  if [ -n "$root" ]; then return; fi
+  fact wapt changed "$(limited stat -Lc %Z "$1" 2>/dev/null)"
+  if ! is_readable /var/lib/pulumi-wapt/read; then return 0; fi
+  contents /var/lib/pulumi-wapt/read | while read -r unit start hash; do fact wapt read "$unit" "$start" "$hash"; done
 }
+
+# A file's time changes with its owner or its mode, too, and when it is put back. So what the processes have read is kept
+# on the server: lines of UNIT START SHA256, by the start of the unit's process.
+wapt_ini=''
+wapt_remember() { # WAPTSERVER_INI SHA256 UNIT...: those that were started behind the last change of what stands
+  wapt_ini=$1
+  changed=$(timeout 20 stat -Lc %Z "$1" 2>/dev/null) hash=$2
+  shift 2
+  lines=$(for unit; do
+    begun=$(start_of_unit "$unit")
+    if [ -z "$begun" ]; then continue; fi
+    if [ "${changed:-0}" -le "$((begun + 1))" ]; then
+      printf '%s %s %s\n' "$unit" "$begun" "$hash"
+    else
+      grep "^$unit $begun " "$state/read" 2>/dev/null
+    fi
+  done)
+  try keep_read "$lines" || note "what WAPT has read of its configuration could not be noted: $(reason)"
+}
+
+wapt_started() { # UNIT...: they have read what this run put in place
+  hash=
+  for id in $placed_first $placed; do
+    eval "if [ \"\$path_$id\" = \"\$wapt_ini\" ]; then hash=\$new_hash_$id; fi"
+  done
+  if [ -z "$hash" ]; then return; fi
+  lines=$(for unit; do
+    begun=$(start_of_unit "$unit")
+    if [ -n "$begun" ]; then printf '%s %s %s\n' "$unit" "$begun" "$hash"; fi
+  done)
+  try keep_read "$lines" || note "what WAPT has read of its configuration could not be noted: $(reason)"
+}
+
+keep_read() { printf '%s\n' "$1" | cat >"$state/read.new" && mv -f "$state/read.new" "$state/read"; } # LINES
 
 # Sections, keys, delimiters, blanks and line ends stay, so that ini-parser.ts reads the same lines; every other byte is an
 # x. Readable are the values of our keys, and comments that the server's record holds as well: an edit has moved them

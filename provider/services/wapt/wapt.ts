@@ -15,17 +15,28 @@ export interface WaptState {
   readonly tree: Tree;
   /** What it says of the database; undefined where there is no such file. */
   readonly database?: { readonly host: string; readonly port: string; readonly pool: number };
+  /** When the file was last changed in any way, in seconds since 1970; undefined where that is not known. */
+  readonly changed?: number;
+  /** What processes are known to have read of it: the SHA-256 by unit and start of the process. */
+  readonly read: ReadonlyMap<string, string>;
 }
 
 /** WAPT's own defaults, from its code. */
-const DEFAULT_POOL = 90;
+export const DEFAULT_POOL = 90;
 const DEFAULT_PORT = "5432";
 
 export const wapt: Service<WaptState> = {
   program: join(__dirname, "wapt.sh"),
+  uses: ["systemd"],
   parse: (facts: Facts, files: ReadonlyMap<string, string>): WaptState => {
     const tree = { root: facts.one("ini") ?? WAPTSERVER_INI, files };
-    return { tree, database: files.has(tree.root) ? databaseOf(tree) : undefined };
+    const [changed] = facts.named("changed")[0] ?? [];
+    return {
+      tree,
+      database: files.has(tree.root) ? databaseOf(tree) : undefined,
+      changed: changed ? Number(changed) : undefined,
+      read: new Map(facts.named("read").map(([unit, start, hash = ""]) => [`${unit} ${start}`, hash])),
+    };
   },
 };
 
@@ -40,8 +51,28 @@ function databaseOf(tree: Tree): WaptState["database"] {
   };
 }
 
-/** A key of waptserver.ini's `[options]`. */
-export function iniPlace({ tree }: WaptState, key: string, value: number, restart: readonly Step[]): Place {
+/**
+ * Whether a process that was started then has read the file as it stands: it was started later, or what it has read is
+ * known and is the same. Clocks of whole seconds may differ by one.
+ */
+export function hasRead(
+  { tree, changed, read }: WaptState,
+  hash: string | undefined,
+  unit: string,
+  start: number,
+): boolean {
+  if (changed === undefined || !tree.files.has(tree.root)) return true;
+  return changed <= start + 1 || (hash !== undefined && read.get(`${unit} ${start}`) === hash);
+}
+
+/** A key of waptserver.ini's `[options]`; `hash` is that of the file. */
+export function iniPlace(
+  { tree }: WaptState,
+  hash: string | undefined,
+  [key, value]: readonly [key: string, value: number],
+  restart: readonly Step[],
+): Place {
+  const remember: Step = { service: "wapt", verb: "remember", words: [tree.root, hash ?? "-", ...WAPT_UNITS] };
   return {
     setting: key,
     id: key,
@@ -52,6 +83,7 @@ export function iniPlace({ tree }: WaptState, key: string, value: number, restar
     value: String(value),
     effective: "by file",
     steps: () => restart,
+    checks: () => (restart.length > 0 ? [remember] : []),
   };
 }
 

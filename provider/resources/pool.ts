@@ -1,0 +1,127 @@
+/**
+ * The link between two services: waptserver's pool never exceeds the connections that PostgreSQL gives it, at no instant
+ * and on no disk that a crash leaves, whichever of the two is started next.
+ */
+import type { Server } from "../services";
+import { type Cluster, findCluster, isLocal, reservedConnections } from "../services/postgresql/postgresql";
+import { postgresqlConf } from "../services/postgresql/postgresql-conf";
+import { DEFAULT_POOL, iniPlace, WAPT_UNITS } from "../services/wapt/wapt";
+import type { Before } from "../transaction/ownership";
+import type { Conflict, HeldBack, Place, Planned } from "../transaction/target";
+import { isStale, restartOfWapt } from "./units";
+
+/** The setting that bounds the pool, and the pool. */
+const LIMIT = "max_connections";
+const POOL = "db_max_connections";
+
+/** PostgreSQL's own default of max_connections, from its code. */
+const DEFAULT_LIMIT = 100;
+
+/** What PostgreSQL gives WAPT's role. */
+interface Limit {
+  /** max_connections as it runs; undefined where PostgreSQL does not run. */
+  readonly running?: number;
+  /** max_connections as its next start takes it. */
+  readonly next: number;
+  /** The connections that it keeps from WAPT's role. */
+  readonly reserved: number;
+}
+
+/** The limit, or why it is not known; undefined where WAPT's configuration names no database of this server. */
+export function limitOf(server: Server, given?: string): Limit | { readonly unknown: string } | undefined {
+  const { database } = server.wapt;
+  if (!database || !isLocal(database.host)) return undefined;
+  const found = findCluster(server.postgresql, server.files, database, given);
+  return "problem" in found ? { unknown: found.problem.reason } : limitOfCluster(server, found.cluster);
+}
+
+export function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly unknown: string } {
+  const { configuration, data, online, settings, error } = cluster;
+  if (online && !settings) return { unknown: `PostgreSQL runs and does not answer: ${error ?? "no reason was given"}` };
+  const { files } = server;
+  const after = [`${data}/postgresql.auto.conf`].filter((path) => files.has(path));
+  const tree = { root: configuration, files, after };
+  if (!files.has(configuration)) return { unknown: `${configuration} was not read` };
+  const said = postgresqlConf.read(tree, [LIMIT])[LIMIT]?.value ?? String(DEFAULT_LIMIT);
+  const next = Number(said);
+  if (!Number.isInteger(next)) return { unknown: `${configuration} says ${LIMIT} = ${said}` };
+  return { running: settings && Number(settings[LIMIT]), next, reserved: reservedConnections(cluster) };
+}
+
+/** What both a start of PostgreSQL and the running one give. */
+const least = ({ running, next, reserved }: Limit): number => Math.min(running ?? next, next) - reserved;
+
+/** What forbids a pool: PostgreSQL as this transaction leaves it, or as it runs and would start, gives less. */
+export function poolConflicts(server: Server, pool: number, planned: Planned, given?: string): Conflict[] {
+  const limit = limitOf(server, given);
+  const wanted = planned(LIMIT);
+  if (!limit || pool <= (server.wapt.database?.pool ?? 0)) return [];
+  if ("unknown" in limit) {
+    if (wanted !== undefined) return [];
+    return refused(`a pool of ${pool} can't be compared with what PostgreSQL gives it: ${limit.unknown}`);
+  }
+  const most = wanted === undefined ? limit.next : Number(wanted);
+  if (pool <= most - limit.reserved && (wanted !== undefined || pool <= least(limit))) return [];
+  const found = Math.min(most, wanted === undefined ? (limit.running ?? most) : most);
+  return refused(
+    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${found} less ${limit.reserved} reserved. ` +
+      "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
+      "or use WaptServer, which changes both in one transaction",
+  );
+}
+
+const refused = (reason: string): Conflict[] => [{ property: "dbMaxConnections", reason, beside: LIMIT }];
+
+/** Places that wait where no service may be restarted: a restart that comes by itself would break the link. */
+export function heldBack(server: Server, planned: Planned, given?: string): HeldBack[] {
+  const limit = limitOf(server, given);
+  if (!limit || "unknown" in limit) return [];
+  const { running, next, reserved } = limit;
+  const [pool, wanted] = [planned(POOL), planned(LIMIT)];
+  const now = server.wapt.database?.pool ?? DEFAULT_POOL;
+  const all: HeldBack[] = [];
+  if (pool !== undefined && running !== undefined && Number(pool) > now && Number(pool) > running - reserved) {
+    all.push({ id: POOL, why: `${POOL} stays ${now} until PostgreSQL, which runs with ${running}, was restarted` });
+  }
+  const mayHold = WAPT_UNITS.some((unit) => server.systemd(unit).active && isStale(server, unit));
+  if (wanted !== undefined && Number(wanted) < next && isWaptUp(server)) {
+    if (mayHold || now > Number(wanted) - reserved)
+      all.push({ id: LIMIT, why: `${LIMIT} stays ${next} until WAPT, which may hold more, was restarted` });
+  }
+  return all;
+}
+
+const isWaptUp = (server: Server): boolean => WAPT_UNITS.some((unit) => server.systemd(unit).active);
+
+/**
+ * Whether the pool's file goes before PostgreSQL's: where the pool that stands is above what PostgreSQL will give. Else it
+ * goes behind PostgreSQL's restart.
+ */
+export function poolComesFirst(server: Server, planned: Planned, given?: string): boolean {
+  const wanted = planned(LIMIT);
+  const limit = limitOf(server, given);
+  if (wanted === undefined || !limit || "unknown" in limit) return false;
+  return (server.wapt.database?.pool ?? DEFAULT_POOL) > Number(wanted) - limit.reserved;
+}
+
+/** A key of waptserver.ini with a value. */
+export const keyOfIni = (server: Server, key: string, value: number): Place =>
+  iniPlace(server.wapt, server.hashes.get(server.wapt.tree.root), [key, value], restartOfWapt(server));
+
+/** The pool's place with a value. */
+export const poolPlace = (server: Server, pool: number, given?: string): Place => ({
+  ...keyOfIni(server, POOL, pool),
+  comesFirst: (planned) => poolComesFirst(server, planned, given),
+});
+
+/** The pool follows a lower max_connections in the same transaction. */
+export function smallerPool(server: Server, cluster: Cluster, wanted: string | undefined, given?: string): Place[] {
+  const { database } = server.wapt;
+  if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
+  return [poolPlace(server, Math.max(1, Number(wanted) - 10), given)];
+}
+
+/** Whether the pool that stood before would be above max_connections. */
+export function holdsPool(cluster: Cluster, wanted: number, id: string, { file }: Before): boolean {
+  return id === POOL && Number(file ?? DEFAULT_POOL) > wanted - reservedConnections(cluster);
+}
