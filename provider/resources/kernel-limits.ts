@@ -65,7 +65,7 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
         ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
         ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
       ],
-      abandoned: UNITS.filter((unit) => !units.includes(unit) && server.record.settings[limitId(unit)]).map(limitOf),
+      abandoned: UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
       warnings: [
         ...backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
         ...ownLimitWarnings(server, LimitNOFILE),

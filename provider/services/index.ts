@@ -10,7 +10,8 @@ import { wapt } from "./wapt/wapt";
 
 /**
  * Safe for raising and for lowering, and after a crash at any point: what a lower max_connections would be too small for
- * comes first, and what it must be raised for comes behind PostgreSQL's restart.
+ * comes first, and what it must be raised for comes behind PostgreSQL's restart. WAPT is down while PostgreSQL's file and
+ * process may differ.
  */
 const order: readonly Slot[] = [
   { first: true },
@@ -21,9 +22,9 @@ const order: readonly Slot[] = [
   { step: "systemd limit" },
   { put: "nginx" },
   { step: "nginx reload" },
+  { step: "wapt restart", by: { service: "systemd", verb: "stop" } },
   { put: "postgresql" },
   { check: "postgresql check", by: { service: "postgresql", verb: "placed" } },
-  { step: "wapt restart", by: { service: "systemd", verb: "stop" } },
   { step: "postgresql restart" },
   { put: "wapt" },
   { step: "systemd start" },

@@ -7,7 +7,6 @@
 #   space PATH KILOBYTES WANTED
 #   file ID PATH SHA256 MODE OWNER SERVICE SPLICE...   write a candidate beside PATH; SHA256 is what was planned on, "-" for
 #                                   none; a splice is OFFSET LENGTH BASE64, as new_text takes it; "-" alone removes the file
-#   pending STEP...                 what a crash from here on leaves to do
 #   put ID PATH, put_first ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
@@ -17,7 +16,7 @@
 # shellcheck disable=SC2034 # the other parts use them
 
 failed='' result='' error='' unrestored=''
-locked='' earlier='' settled='' touched='' files='' placed='' placed_first='' made='' folders='' watcher='' services=''
+locked='' earlier='' touched='' files='' placed='' placed_first='' made='' folders='' watcher='' services=''
 undo_first='' undo_last=''
 
 ok() { [ -z "$failed" ]; }
@@ -169,24 +168,11 @@ journal() { # LINE...
   try add_to_journal "$@" || fail refused "$state/journal can't be written: $(reason)"
 }
 
-# What is left to do: of an earlier run's all that was not in this one when it went well, else all of it. Folders that it
-# had made and that are nobody's, and services that it had left stopped, were in this one's plan.
+# What earlier runs had left was in the plan of this one: folders that they had made and that are nobody's, and services that
+# they had stopped. When it did not go well, that is left again.
 close_journal() {
-  if [ -z "$result" ]; then earlier=$(printf '%s\n' "$earlier" | grep -v '^made \|^stopped ' | grep -vxF "$settled"); fi
+  if [ -z "$result" ]; then earlier=''; fi
   if [ "$result" != broken ]; then write_journal "$earlier"; fi
-}
-
-# A line of the journal that is no longer true when this run went well.
-settle() { # LINE
-  settled="$settled$1
-"
-}
-
-pending() { # STEP...
-  for name; do
-    settle "pending $name"
-    if ok; then journal "pending $name"; fi
-  done
 }
 
 step() { # SERVICE VERB WORD...

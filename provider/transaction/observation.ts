@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Problem, RefusedError } from "../problem";
 import { harmless } from "../text/harmless";
-import { parseRecord, RECORD, type RecordFile } from "./record";
+import { parseRecord, RECORD, type ServerRecord } from "./record";
 import { type Facts, parseReport } from "./report";
 import type { Service } from "./service";
 
@@ -24,12 +24,8 @@ export interface FolderState {
   readonly freeKilobytes: number;
 }
 
-/** What runs that were cut off left to do. */
+/** What runs that were cut off left. */
 export interface Journal {
-  /** Names of steps. */
-  readonly pending: readonly string[];
-  /** Units that a run had stopped. */
-  readonly stopped: readonly string[];
   /** Folders that a run had made. */
   readonly made: readonly string[];
   /** Tells whether another run was at work since. */
@@ -54,7 +50,7 @@ export interface Base {
   readonly disks: readonly { readonly path: string; readonly freeKilobytes: number; readonly writable: boolean }[];
   /** The folders that were asked for. */
   readonly folders: Readonly<Record<string, FolderState>>;
-  readonly record: RecordFile;
+  readonly record: ServerRecord;
   readonly journal: Journal;
 }
 
@@ -116,27 +112,16 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
   };
 }
 
-/** Names of steps that an earlier version wrote in another way. */
-const EARLIER_NAMES: Readonly<Record<string, string>> = { sysctl: "kernel sysctl", "daemon-reload": "systemd reload" };
-
 function journalOf(text: string, root: string): Journal {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("temporary "));
-  const of = (kind: string) => [
-    ...new Set(lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.slice(kind.length + 1))),
-  ];
+  const made = lines.filter((line) => line.startsWith("made ")).map((line) => line.slice("made ".length));
   return {
-    pending: of("pending").map((name) => EARLIER_NAMES[name] ?? name),
-    stopped: of("stopped"),
-    made: of("made").map((path) => path.slice(root.length)),
+    made: [...new Set(made)].map((path) => path.slice(root.length)),
     hash: createHash("sha256")
       .update(Buffer.from(lines.join("\n"), "latin1"))
       .digest("hex"),
   };
 }
-
-/** What earlier runs left to do: cut off, or not wanted then (`restart: "never"`). */
-export const pendingOn = ({ journal, record }: Base): ReadonlySet<string> =>
-  new Set([...journal.pending, ...record.pending]);
 
 /** What forbids a change beside files that some services need and that were not read. */
 export function unreadProblems({ unread }: Base, services: ReadonlySet<string>): Problem[] {

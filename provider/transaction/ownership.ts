@@ -39,11 +39,11 @@ export function idsOf({ places, folder }: Target): string[] {
 }
 
 /** Whether a resource has this folder on record. */
-export const ownsFolder = ({ record }: Base, path: string): boolean => record.settings[folderId(path)] !== undefined;
+export const ownsFolder = ({ record }: Base, path: string): boolean => record[folderId(path)] !== undefined;
 
 /** Places of other resources that had to follow the owner's and were nobody's before. */
 export const guestsOf = ({ record }: Base, { owner, target }: Claim): Place[] =>
-  (target.guests ?? []).filter(({ id }) => record.settings[id]?.id === owner.id);
+  (target.guests ?? []).filter(({ id }) => record[id]?.id === owner.id);
 
 /** Places that the owner no longer wants, and those of what is no longer there. */
 export function droppedPlaces(server: Base, claim: Claim): Place[] {
@@ -67,14 +67,14 @@ const NOTHING: Before = { file: null };
 
 /** What stood at a place: as the record has it, else as the state does. */
 function beforeOf({ record }: Base, { before }: Claim, id: string): Before {
-  const entry = record.settings[id];
+  const entry = record[id];
   return entry ? { file: entry.before, running: entry.running } : (before?.[id] ?? NOTHING);
 }
 
 /** A setting that another stack owns, or one of the same name that is not this one. */
 export function ownershipProblems({ record }: Base, claim: Claim): Problem[] {
-  const foreign = idsOf(claim.target).filter((id) => record.settings[id] && !isOwn(record.settings[id], claim));
-  const first = foreign[0] ? record.settings[foreign[0]] : undefined;
+  const foreign = idsOf(claim.target).filter((id) => record[id] && !isOwn(record[id], claim));
+  const first = foreign[0] ? record[foreign[0]] : undefined;
   if (!first || claim.adopts) return [];
   const sameName =
     "one of this name, but not of this state. Give a resource that was renamed aliases: " +
@@ -97,7 +97,7 @@ function isOwn({ id, stack, proof }: Entry, { owner, proofs }: Claim): boolean {
  * the run that made them was lost; with the folder that such a place names.
  */
 function staying(server: Base, claim: Claim): (id: string) => boolean {
-  const known = server.record.settings;
+  const known = server.record;
   const all = [claim.target, ...(claim.former ? [claim.former] : [])];
   const ids = (places: readonly Place[] = []) => places.map(({ id }) => id);
   const gone = ({ gone = [] }: Target) => gone.flatMap((part) => part.ids);
@@ -113,7 +113,7 @@ function staying(server: Base, claim: Claim): (id: string) => boolean {
 
 /** The record once the claim has what it wants; `followers` are places that follow one of its own. */
 export function recordAfter(server: Base, claim: Claim, followers: readonly Place[]): ServerRecord {
-  const known = server.record.settings;
+  const known = server.record;
   const stays = staying(server, claim);
   // What a resource no longer has goes too: another path has another folder.
   const record = Object.fromEntries(Object.entries(known).filter(([id]) => stays(id)));
@@ -141,7 +141,7 @@ export function recordAfter(server: Base, claim: Claim, followers: readonly Plac
 /** Folders that stood there before and that a resource no longer has, with the mode and owner that they had. */
 export function foldersToGiveBack(server: Base, claim: Claim): { path: string; mode: string; owner: string }[] {
   const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
-  return Object.entries(server.record.settings).flatMap(([id, entry]) => {
+  return Object.entries(server.record).flatMap(([id, entry]) => {
     // 0.1.0 recorded only that one was there.
     const [, mode = "", owner = ""] = /^(\d+) (\d+:\d+)$/.exec(entry.before ?? "") ?? [];
     const isOurs = id === folderId(entry.value) && entry.id === claim.owner.id && entry.value !== kept;
@@ -153,7 +153,7 @@ export function foldersToGiveBack(server: Base, claim: Claim): { path: string; m
 export function foldersToRemove(server: Base, claim: Claim): string[] {
   const kept = claim.mode === "apply" ? claim.target.folder?.path : undefined;
   const stays = staying(server, claim);
-  const own = Object.entries(server.record.settings)
+  const own = Object.entries(server.record)
     .filter(([id, entry]) => id === folderId(entry.value) && !stays(id) && entry.before === null)
     .map(([, entry]) => entry.value);
   const orphans = server.journal.made.filter((path) => !ownsFolder(server, path));
@@ -163,8 +163,7 @@ export function foldersToRemove(server: Base, claim: Claim): string[] {
 function entryOf(server: Base, claim: Claim, place: Place): Entry {
   const { record } = server;
   const found = { file: fileValue(place), running: place.running };
-  const { file, running } =
-    record.settings[place.id] || isRemembered(claim, place) ? beforeOf(server, claim, place.id) : found;
+  const { file, running } = record[place.id] || isRemembered(claim, place) ? beforeOf(server, claim, place.id) : found;
   return { ...claim.owner, value: place.value, before: file, running };
 }
 

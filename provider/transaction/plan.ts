@@ -3,7 +3,7 @@ import { harmlessProblem, type Problem, RefusedError } from "../problem";
 import { FormatError } from "../text/format";
 import { harmless } from "../text/harmless";
 import { type Splice, spliced } from "../text/splices";
-import { type Base, pendingOn, unreadProblems } from "./observation";
+import { type Base, unreadProblems } from "./observation";
 import {
   type Before,
   type Claim,
@@ -14,7 +14,7 @@ import {
   ownershipProblems,
   recordAfter,
 } from "./ownership";
-import { formatRecord, RECORD, type RecordFile } from "./record";
+import { formatRecord, RECORD, type ServerRecord } from "./record";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type HeldBack, type Place, type Planned, type Target } from "./target";
 
@@ -79,16 +79,16 @@ export function planOf(server: Base, claim: Claim): Plan {
   const [own, followers] = [wanted.filter(isTaken), following.filter(isTaken)];
   const all = [...own, ...followers];
   const { changes, changed } = edits(server, all);
-  const needed = neededSteps(server, claim, all, changed);
-  const { now, later, deferred } = allowed(server, claim, needed);
-  const settings = recordAfter(
+  const needed = neededSteps(claim, all, changed);
+  const { now, deferred } = allowed(claim, needed);
+  const record = recordAfter(
     server,
     without(claim, held),
     followers.map((change) => change.place),
   );
   return {
     changes,
-    record: recordChange(server, { settings, pending: later }),
+    record: recordChange(server, record),
     steps: now,
     checks: merged(
       all
@@ -193,7 +193,7 @@ function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
 }
 
 function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
-  const entry = server.record.settings[place.id];
+  const entry = server.record[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];
   if (fileValue(place) !== (entry?.value ?? place.value)) {
@@ -239,15 +239,12 @@ function needsSteps({ place, running: wanted }: Change, changed: boolean): boole
   return effective === "by running value" ? runsOther : changed || runsOther;
 }
 
-/** The steps that the changes need, and those that earlier runs left. */
-function neededSteps(server: Base, claim: Claim, all: readonly Change[], changed: ReadonlySet<Place>): Step[] {
-  const pending = pendingOn(server);
+/** The steps that the changes need, and what else the target does. */
+function neededSteps(claim: Claim, all: readonly Change[], changed: ReadonlySet<Place>): Step[] {
   const { needs = [], left = [] } = claim.target;
   return [
     ...all.flatMap((change) =>
-      change.place
-        .steps(change.running)
-        .filter((step) => needsSteps(change, changed.has(change.place)) || pending.has(stepName(step))),
+      needsSteps(change, changed.has(change.place)) ? change.place.steps(change.running) : [],
     ),
     ...(claim.mode === "apply" ? needs : []).flatMap((need) => need.steps),
     ...left.flatMap((need) => need.steps),
@@ -255,13 +252,11 @@ function neededSteps(server: Base, claim: Claim, all: readonly Change[], changed
 }
 
 /** Which steps are taken now, and by name what is left for later. */
-function allowed(server: Base, claim: Claim, needed: readonly Step[]) {
+function allowed(claim: Claim, needed: readonly Step[]) {
   const now = merged(needed.filter((step) => claim.mayRestart !== false || !step.interrupts));
   const isLeft = (name: string) => now.every((step) => stepName(step) !== name);
   const deferred = [...new Set(needed.map(stepName).filter(isLeft))];
-  // What another resource left for later is still pending where this transaction does not do it.
-  const later = [...new Set([...deferred, ...[...pendingOn(server)].filter(isLeft)])].sort();
-  return { now, later, deferred };
+  return { now, deferred };
 }
 
 const isIn = (steps: readonly Step[]) => (one: Step) => steps.some((step) => identity(step) === identity(one));
@@ -286,7 +281,7 @@ export function folderStands(server: Base, folder: Folder): boolean {
   return found?.isFolder === true && found.mode === folder.mode && (server.root !== "" || found.owner === folder.owner);
 }
 
-function recordChange(server: Base, record: RecordFile): RecordChange | undefined {
+function recordChange(server: Base, record: ServerRecord): RecordChange | undefined {
   const from = server.files.get(RECORD);
   const to = formatRecord(record) || undefined;
   return to === from ? undefined : { from, to };
@@ -298,7 +293,5 @@ export function pendingOf(target: Target, server: Base): string[] {
   if (target.folder && !folderStands(server, target.folder)) {
     pending.add(`the folder ${target.folder.path} (mode ${target.folder.mode}, owner ${target.folder.owner})`);
   }
-  const names = new Set(target.places.flatMap((place) => place.steps(place.value).map(stepName)));
-  for (const name of pendingOn(server)) if (names.has(name)) pending.add(name);
   return [...pending];
 }

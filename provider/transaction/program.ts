@@ -94,12 +94,10 @@ export function transactionCalls(plan: Plan, services: Services, run: Run): stri
 /** What is found out and written beside the files before any of them changes. */
 function preparations(plan: Plan, root: string): string[] {
   const { first, last } = recordChanges(plan);
-  const names = new Set(onServer(root, plan.steps).map(stepName));
   return [
     ...plan.folders.map(({ path, minFree }) => call("space", path, String(minFree.kilobytes), minFree.text)),
     ...plan.changes.map((change, index) => fileCall(change, `f${index}`, "644")),
     ...(first ?? last ?? []).slice(0, 1),
-    ...(names.size > 0 ? [call("pending", ...names)] : []),
     ...(first ?? []).slice(1),
     ...plan.folders.map(({ path, mode, owner, selinuxType }) => call("folder", path, mode, `${owner}:`, selinuxType)),
     ...onServer(root, plan.checks).map(stepCall),
@@ -137,10 +135,7 @@ function recordChanges(plan: Plan): { first?: [string, string]; last?: [string, 
   if (!plan.record) return {};
   const { from, to } = plan.record;
   const [old, now] = [parseRecord(from), parseRecord(to)];
-  const text = formatRecord({
-    settings: { ...old.settings, ...now.settings },
-    pending: [...new Set([...old.pending, ...now.pending])].sort(),
-  });
+  const text = formatRecord({ ...old, ...now });
   const both = text || undefined;
   const steps = (id: string, was: string | undefined, text: string | undefined): [string, string] | undefined =>
     was === text ? undefined : [fileCall(rewritten(was, text), id, "600"), call("put", id, RECORD)];

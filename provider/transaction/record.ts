@@ -39,22 +39,17 @@ export type ServerRecord = Readonly<Record<string, Entry>>;
 const recordSchema = z.object({
   version: z.literal(1),
   settings: z.record(z.string(), entrySchema),
-  /** Actions that a change needs and that were not wanted then (`restart: "never"`). */
+  /** 0.1.0 wrote here what it had left to do; now the server itself tells what it still runs with. */
   pending: z.array(z.string()).optional(),
 });
-
-export interface RecordFile {
-  readonly settings: ServerRecord;
-  readonly pending: readonly string[];
-}
 
 /**
  * The record in a file's text; empty when there is no file.
  *
  * @throws Error when the file is not one that this version wrote.
  */
-export function parseRecord(text: string | undefined): RecordFile {
-  if (text === undefined) return { settings: {}, pending: [] };
+export function parseRecord(text: string | undefined): ServerRecord {
+  if (text === undefined) return {};
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(text, "latin1").toString("utf8"));
@@ -67,13 +62,13 @@ export function parseRecord(text: string | undefined): RecordFile {
       `${RECORD} is no record of this version of pulumi-wapt: upgrade the package, or move the file away to take over all settings`,
     );
   }
-  return { settings: record.data.settings, pending: record.data.pending ?? [] };
+  return record.data.settings;
 }
 
 /** The file's text, "" for an empty record: then there is no file. */
-export function formatRecord({ settings: record, pending }: RecordFile): string {
+export function formatRecord(record: ServerRecord): string {
   if (Object.keys(record).length === 0) return "";
   const sorted = Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const text = `${JSON.stringify({ version: 1, settings: sorted, ...(pending.length > 0 && { pending }) }, null, 1)}\n`;
+  const text = `${JSON.stringify({ version: 1, settings: sorted }, null, 1)}\n`;
   return Buffer.from(text, "utf8").toString("latin1");
 }

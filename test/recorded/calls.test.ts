@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { services } from "../../provider/services";
 import type { FileChange, Plan } from "../../provider/transaction/plan";
 import { transactionCalls } from "../../provider/transaction/program";
+import { formatRecord, parseRecord } from "../../provider/transaction/record";
 import type { Step } from "../../provider/transaction/service";
 import { NOTHING_LEFT } from "../support/image";
 import { recordedCalls } from "./calls";
@@ -54,7 +55,10 @@ function translated(plan: EarlierPlan): Plan {
     journal: NOTHING_LEFT,
     returnedFolders: [],
     folders: plan.folders.map((folder) => ({ ...folder, selinuxType: "httpd_var_lib_t" })),
-    record: changes.filter(isRecord).map(({ from, to }) => ({ from, to: to || undefined }))[0],
+    // What 0.1.0 noted in the record as left to do is not written any more.
+    record: changes
+      .filter(isRecord)
+      .map(({ from, to }) => ({ from, to: formatRecord(parseRecord(to || undefined)) || undefined }))[0],
     changes: changes
       .filter((change) => !isRecord(change))
       .map(({ path, from, to, stage }): FileChange => {
@@ -104,10 +108,19 @@ describe("the calls of 0.1.0", () => {
     it(test, () => {
       const now = transactionCalls(translated(plan), services, { root, holder });
       assert.deepEqual(compared(now).sort(byRank), compared(calls.map(renamed)).sort(byRank));
-      assert.deepEqual(compared(now).filter(isPut), compared(calls.map(renamed)).filter(isPut));
+      assert.deepEqual(compared(now).filter(isPut), stoppedEarlier(compared(calls.map(renamed)).filter(isPut)));
     });
   }
 });
+
+/** 0.1.0 stopped WAPT behind PostgreSQL's new file. */
+function stoppedEarlier(calls: readonly string[]): string[] {
+  const stop = calls.filter((call) => call.startsWith("step 'systemd' 'stop'"));
+  const rest = calls.filter((call) => !stop.includes(call));
+  const file = rest.findIndex((call) => /^put .*postgresql/.test(call));
+  const at = file === -1 ? calls.indexOf(stop[0]!) : file;
+  return [...rest.slice(0, at), ...stop, ...rest.slice(at)];
+}
 
 const isPut = (call: string) => /^(put|step|finish)/.test(call);
 

@@ -8,7 +8,14 @@ import type { Server } from "../../provider/services";
 import { isEmpty } from "../../provider/transaction/plan";
 import type { Remote } from "../../provider/transaction/server";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { assertSame, assertServes, assertWhole, type Condition, conditionOf } from "../support/condition";
+import {
+  assertCarried,
+  assertSame,
+  assertServes,
+  assertWhole,
+  type Condition,
+  conditionOf,
+} from "../support/condition";
 import {
   converge,
   FEW,
@@ -101,6 +108,7 @@ async function suffer(subject: Subject, faults: readonly Fault[]): Promise<void>
       const condition = await conditionOf(server);
       assertWhole(condition, now.condition, next.condition);
       assertServes(condition, now.condition, next.condition);
+      assertCarried(condition);
     }
     await converge(remote, next.tuning);
     assertSame(await conditionOf(server), next.condition);

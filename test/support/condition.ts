@@ -26,6 +26,8 @@ echo "running LimitNOFILE $(systemctl show -p LimitNOFILE --value ${UNITS.join("
 for k in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do echo "running $k $(sysctl -n $k)"; done
 echo "running workers $(for p in $(pgrep -f '^nginx: worker process$'); do awk '/^Max open/ { print $4 }' /proc/$p/limits; done | sort -u)"
 echo "sql $(timeout 5 runuser -u postgres -- psql -XAtc 'SHOW max_connections' 2>&1)"
+echo "connections pool $(sed -n 's/^db_max_connections *= *//p' /opt/wapt/conf/waptserver.ini)"
+echo "connections limit $(timeout 10 runuser -u postgres -- /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf -C max_connections)"
 sed 's/^/journal /' /var/lib/pulumi-wapt/journal 2>/dev/null
 echo "record $(tr -d '\\n' </var/lib/pulumi-wapt/record.json 2>/dev/null)"
 find /srv -mindepth 1 -type d | sed 's/^/folder /'
@@ -42,6 +44,8 @@ export interface Condition {
   readonly folders: readonly string[];
   /** PostgreSQL's answer to SHOW max_connections, or what psql complained of. */
   readonly sql: string;
+  /** What the next start of WAPT and of PostgreSQL takes from their files: the pool, and max_connections. */
+  readonly connections: Readonly<Record<string, string>>;
   /** The status of nginx's answer. */
   readonly http: number;
   /** The lines that a run left in its journal. */
@@ -66,6 +70,7 @@ export async function conditionOf(server: LabServer): Promise<Condition> {
     down: pairs("unit").flatMap(([unit, state]) => (state === "active" ? [] : [unit])),
     sql: lines("sql")[0] ?? "",
     running: { ...Object.fromEntries(pairs("running")), waptserver: await waptserver(server) },
+    connections: Object.fromEntries(pairs("connections")),
     folders: lines("folder"),
     // A page that needs neither waptserver nor PostgreSQL.
     http: (await fetch(`http://${server.host}/wapt/`, { signal: AbortSignal.timeout(5000) })).status,
@@ -93,10 +98,35 @@ export function assertWhole({ files }: Condition, before: Condition, after: Cond
 export function assertServes(condition: Condition, before: Condition, after: Condition): void {
   assert.ok(condition.http < 500, `nginx answers with ${condition.http}`);
   for (const unit of condition.down) {
-    assert.ok(condition.journal.includes(`stopped ${unit}`), `${unit} is down: ${condition.journal}`);
+    assert.ok(isLeft(condition, unit), `${unit} is down: ${condition.journal}`);
   }
   if (condition.sql === before.sql || condition.sql === after.sql) return;
-  assert.ok(condition.journal.includes("pending postgresql restart"), `PostgreSQL says: ${condition.sql}`);
+  assert.ok(isLeft(condition, "postgresql@15-main"), `PostgreSQL says: ${condition.sql}`);
+}
+
+/** Whether the journal says that a run had stopped a unit. */
+const isLeft = ({ journal }: Condition, unit: string): boolean =>
+  journal.some((line) => line === `stopped ${unit}` || line.startsWith(`stopped ${unit} `));
+
+/** superuser_reserved_connections' default. */
+const RESERVED = 3;
+
+/** PostgreSQL carries WAPT's pool as both run, and whichever of them is started next by itself. */
+export function assertCarried({ connections, sql, running }: Condition): void {
+  const pools = {
+    "on disk": connections.pool || "90",
+    running: /db_max_connections (\d+)/.exec(running.waptserver!)?.[1],
+  };
+  const limits = { "on disk": connections.limit, running: /^\d+$/.test(sql) ? sql : undefined };
+  for (const [which, pool] of Object.entries(pools)) {
+    for (const [where, limit] of Object.entries(limits)) {
+      if (pool === undefined || limit === undefined) continue;
+      assert.ok(
+        Number(pool) <= Number(limit) - RESERVED,
+        `the pool ${which} is ${pool}, max_connections ${where} ${limit}`,
+      );
+    }
+  }
 }
 
 /** Nothing is as it was not before: files, services, and no temporary file or journal. */

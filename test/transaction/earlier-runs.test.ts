@@ -22,22 +22,26 @@ for (const shell of shells) {
       mkdirSync(at("/etc/empty.service.d"));
       const left = [...Object.keys(ours), "/etc/b.conf", "/etc/empty.service.d", "/etc"];
       const lines = left.map((path) => `temporary ${at(path)}`);
-      write(`${STATE}/journal`, journal(...lines, "pending postgresql restart", "stopped waptserver"));
+      write(`${STATE}/journal`, journal(...lines, "made /srv/up", "stopped waptserver"));
       const what = {
         ...changing(to(A, "other", "new")),
-        journal: journalHash("pending postgresql restart", "stopped waptserver"),
+        journal: journalHash("made /srv/up", "stopped waptserver"),
       };
       assert.equal((await apply(remote, root, what)).result, "changed");
       assert.deepEqual(rest(root), ["etc", "etc/a.conf", "etc/b.conf", "var", "var/lib"]);
-      assert.equal(read(`${STATE}/journal`), journal("pending postgresql restart", "stopped waptserver"));
+      assert.equal(read(`${STATE}/journal`), journal("made /srv/up", "stopped waptserver"));
       assert.ok(!existsSync(at(`${STATE}/journal.new`)));
     });
 
-    it("leaves what this one does not do to the next", async (context) => {
-      const { root, read } = imageOf(context, { [A]: "old", [`${STATE}/journal`]: "pending wapt restart\n" });
-      const planned = { ...change, journal: journalHash("pending wapt restart") };
+    it("is done with by one that goes well, and by no other", async (context) => {
+      const left = "stopped waptserver boot 42\npending wapt restart";
+      const { root, at, read } = imageOf(context, { [A]: "old", [`${STATE}/journal`]: `${left}\n` });
+      const planned = { ...change, journal: journalHash(...left.split("\n")) };
+      const failing = disturbed({ ...planned }, root, /^finish/, "fail refused 'for a test'");
+      assert.equal(parseOutcome((await remote.run(failing)).stdout.toString("latin1")).result, "refused");
+      assert.equal(read(`${STATE}/journal`), `${left}\n`);
       assert.equal((await apply(remote, root, planned)).result, "ok");
-      assert.equal(read(`${STATE}/journal`), "pending wapt restart\n");
+      assert.ok(!existsSync(at(`${STATE}/journal`)));
     });
 
     it("is noticed when it was at work after this one was planned", async (context) => {

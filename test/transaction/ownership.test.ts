@@ -27,7 +27,7 @@ describe("ownership", () => {
   before(async () => {
     untuned = await liveServer();
   });
-  const having = (settings: Record<string, Entry>): Server => ({ ...untuned, record: { settings, pending: [] } });
+  const having = (record: Record<string, Entry>): Server => ({ ...untuned, record });
   const nginx = (server: Server) => claimOf(server, "NginxTuning", 2500);
 
   it("is refused to another stack, by the first one's name and each setting", () => {

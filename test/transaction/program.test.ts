@@ -13,8 +13,7 @@ import { callsOf, NOTHING_LEFT } from "../support/image";
 const entry = (value: string) => ({ stack: "s", resource: "r", id: "i", value, before: null });
 const record = (values: Record<string, string>): string =>
   formatRecord({
-    settings: Object.fromEntries(Object.entries(values).map(([id, value]) => [id, entry(value)])),
-    pending: [],
+    ...Object.fromEntries(Object.entries(values).map(([id, value]) => [id, entry(value)])),
   });
 
 const step = (service: string, verb: string, ...words: string[]): Step => ({ service, verb, words });
@@ -73,7 +72,6 @@ describe("a transaction's calls", () => {
       "file /etc/systemd/system/nginx.service.d/zz.conf",
       "file /etc/postgresql/postgresql.conf",
       "file /var/lib/pulumi-wapt/record.json",
-      "pending wapt restart postgresql restart systemd start nginx reload kernel sysctl systemd limit systemd reload",
       "put /var/lib/pulumi-wapt/record.json",
       "folder /srv/up 700 www-data: t",
       "step kernel check net/core/somaxconn 4096",
@@ -86,9 +84,9 @@ describe("a transaction's calls", () => {
       "step systemd limit nginx 20000",
       "put /etc/nginx/nginx.conf",
       "step nginx reload /etc/nginx/nginx.conf 20000",
+      "step systemd stop wapttasks waptserver",
       "put /etc/postgresql/postgresql.conf",
       "step postgresql placed postgres /postgres /data /c 625",
-      "step systemd stop wapttasks waptserver",
       "step postgresql restart postgresql@15-main postgres 5432 /data -",
       "put /opt/wapt/conf/waptserver.ini",
       "step systemd start wapttasks",

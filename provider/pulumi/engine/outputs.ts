@@ -22,7 +22,7 @@ export function placesOf({ places }: Target, { record }: Base, olds: Properties 
     places.map((place) => {
       const remembered = known[place.id];
       if (remembered) return [place.id, remembered];
-      const entry = record.settings[place.id];
+      const entry = record[place.id];
       const [file, running] = entry ? [entry.before, entry.running] : [fileValue(place), place.running];
       return [place.id, { ...(file !== null && { file }), ...(running !== undefined && { running }) }];
     }),
@@ -44,7 +44,7 @@ export function beforeOf({ places }: Target, stood: Places): Values {
 
 /** Whether the server's record knows what stood at every place. */
 export const isRecorded = ({ places }: Target, { record }: Base): boolean =>
-  places.every(({ id }) => record.settings[id] !== undefined);
+  places.every(({ id }) => record[id] !== undefined);
 
 /** Each setting's value on the server: the first one that differs where several places hold it; none where one has none. */
 export function observedSettings({ places }: Target, wanted: Settings = {}): Values {
