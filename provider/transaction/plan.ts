@@ -15,6 +15,7 @@ import {
   recordAfter,
 } from "./ownership";
 import { formatRecord, RECORD, type ServerRecord } from "./record";
+import { hashOf } from "./report";
 import { type Step, stepName } from "./service";
 import { type Conflict, type Folder, fileValue, type HeldBack, type Place, type Planned, type Target } from "./target";
 
@@ -135,11 +136,15 @@ export function precheck(server: Base, claim: Claim): Problem[] {
   }
 }
 
+/** The hash of an empty journal. */
+const NOTHING_LEFT = hashOf("");
+
 /** Whether nothing is to be done at all. */
 export function isEmpty(plan: Plan): boolean {
-  const { changes, steps, folders, removedFolders, returnedFolders, record } = plan;
+  const { changes, steps, folders, removedFolders, returnedFolders, record, journal } = plan;
   const parts = [changes, steps, folders, removedFolders, returnedFolders];
-  return record === undefined && parts.every((one) => one.length === 0);
+  // What a run that was cut off left is tidied up, though nothing of it may be due any more.
+  return record === undefined && journal === NOTHING_LEFT && parts.every((one) => one.length === 0);
 }
 
 function refuse(problems: readonly Problem[]): void {
