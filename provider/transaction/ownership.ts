@@ -111,19 +111,27 @@ function staying(server: Base, claim: Claim): (id: string) => boolean {
   return (id) => isForeign(id) || unknown.includes(id) || named.has(id);
 }
 
-/** The record once the claim has what it wants; `followers` are places that follow one of its own. */
-export function recordAfter(server: Base, claim: Claim, followers: readonly Place[]): ServerRecord {
+/**
+ * The record once the claim has what it wants; `followers` are places that follow one of its own, `held` the ids of those
+ * that are left as they are.
+ */
+export function recordAfter(
+  server: Base,
+  claim: Claim,
+  followers: readonly Place[],
+  held: ReadonlySet<string>,
+): ServerRecord {
   const known = server.record;
   const stays = staying(server, claim);
   // What a resource no longer has goes too: another path has another folder.
-  const record = Object.fromEntries(Object.entries(known).filter(([id]) => stays(id)));
+  const record = Object.fromEntries(Object.entries(known).filter(([id]) => stays(id) || held.has(id)));
   if (claim.mode === "restore") {
     // Whoever owns what had to follow still knows it for his.
     for (const { id, value } of followers) if (record[id]) record[id] = { ...record[id], value };
     return record;
   }
   const { places, folder } = claim.target;
-  for (const place of places) record[place.id] = entryOf(server, claim, place);
+  for (const place of places) if (!held.has(place.id)) record[place.id] = entryOf(server, claim, place);
   if (folder) {
     const id = folderId(folder.path);
     const { mode, ids } = server.folders[folder.path] ?? {};

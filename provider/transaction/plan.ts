@@ -84,8 +84,9 @@ export function planOf(server: Base, claim: Claim): Plan {
   const { now, deferred } = allowed(claim, needed);
   const record = recordAfter(
     server,
-    without(claim, held),
+    claim,
     followers.map((change) => change.place),
+    new Set(held.keys()),
   );
   return {
     changes,
@@ -112,12 +113,6 @@ export function planOf(server: Base, claim: Claim): Plan {
 /** What waits where this run may not restart anything. */
 const heldBackBy = ({ mayRestart, target }: Claim, all: readonly Change[]): readonly HeldBack[] =>
   mayRestart === false ? (target.heldBack?.(plannedBy(all)) ?? []) : [];
-
-/** A claim that leaves some places as they are. */
-const without = (claim: Claim, held: ReadonlyMap<string, string>): Claim => ({
-  ...claim,
-  target: { ...claim.target, places: claim.target.places.filter(({ id }) => !held.has(id)) },
-});
 
 /** What would be refused of a claim, without asking the server again; a conflict only where another place decides it. */
 export function precheck(server: Base, claim: Claim): Problem[] {

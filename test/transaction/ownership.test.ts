@@ -46,7 +46,7 @@ describe("ownership", () => {
     const own = having({ worker_connections: entry({ id: "older", resource: "NginxTuning old" }) });
     const claim = nginx(own);
     assert.deepEqual(ownershipProblems(own, claim), []);
-    const { worker_connections } = recordAfter(own, claim, []);
+    const { worker_connections } = recordAfter(own, claim, [], new Set());
     assert.deepEqual(worker_connections, { ...claim.owner, value: "6250", before: "768", running: undefined });
   });
 
@@ -59,14 +59,14 @@ describe("ownership", () => {
     assert.deepEqual(ownershipProblems(proved, { ...claim, adopts: true }), []);
     const own = { ...claim, owner: { ...claim.owner, id: "older" } };
     assert.deepEqual(ownershipProblems(proved, own), []);
-    const taken = recordAfter(proved, { ...own, owner: { ...own.owner, proof: "p2" } }, []);
+    const taken = recordAfter(proved, { ...own, owner: { ...own.owner, proof: "p2" } }, [], new Set());
     assert.equal(taken.worker_connections?.proof, "p2");
   });
 
   it("remembers what stood before the first change, whatever stands there now", () => {
-    const first = recordAfter(untuned, nginx(untuned), []);
+    const first = recordAfter(untuned, nginx(untuned), [], new Set());
     assert.equal(first.worker_connections?.before, "768");
-    const again = recordAfter(having({ ...first }), claimOf(untuned, "NginxTuning", 5000), []);
+    const again = recordAfter(having({ ...first }), claimOf(untuned, "NginxTuning", 5000), [], new Set());
     assert.deepEqual([again.worker_connections?.value, again.worker_connections?.before], ["12500", "768"]);
     assert.equal(again.worker_rlimit_nofile?.before, null);
   });
@@ -81,7 +81,7 @@ describe("ownership", () => {
       "folder /srv/old": entry({ value: "/srv/old" }),
       max_connections: entry({ id: "id-Postgres" }),
     });
-    assert.deepEqual(Object.keys(recordAfter(server, nginx(server), [])).sort(), [
+    assert.deepEqual(Object.keys(recordAfter(server, nginx(server), [], new Set())).sort(), [
       "client_body_temp_path",
       "folder /srv/lost",
       "max_connections",
@@ -89,7 +89,7 @@ describe("ownership", () => {
       "worker_rlimit_nofile",
     ]);
     const restore = { ...nginx(server), mode: "restore" } as const;
-    assert.deepEqual(Object.keys(recordAfter(server, restore, [])).sort(), [
+    assert.deepEqual(Object.keys(recordAfter(server, restore, [], new Set())).sort(), [
       "client_body_temp_path",
       "folder /srv/lost",
       "max_connections",
@@ -101,7 +101,7 @@ describe("ownership", () => {
     const server = having({ db_max_connections: entry({ ...owner, value: "615", before: null }) });
     const claim = claimOf(server, "PostgresConnections", 1000);
     const follower = { ...claimOf(server, "WaptServerIni", 400).target.places[0]!, value: "240" };
-    const { db_max_connections } = recordAfter(server, claim, [follower]);
+    const { db_max_connections } = recordAfter(server, claim, [follower], new Set());
     assert.deepEqual([db_max_connections?.id, db_max_connections?.value], ["ini", "240"]);
   });
 
@@ -114,9 +114,12 @@ describe("ownership", () => {
     it("is recorded with whether it was there", () => {
       const claim = uploads(untuned);
       assert.deepEqual(idsOf(claim.target), ["client_body_temp_path", `folder ${UPLOADS}`]);
-      assert.equal(recordAfter(untuned, claim, [])[`folder ${UPLOADS}`]?.before, null);
+      assert.equal(recordAfter(untuned, claim, [], new Set())[`folder ${UPLOADS}`]?.before, null);
       const stood = { [UPLOADS]: { ...made, mode: "755", owner: "root" } };
-      assert.equal(recordAfter({ ...untuned, folders: stood }, claim, [])[`folder ${UPLOADS}`]?.before, "755 0:0");
+      assert.equal(
+        recordAfter({ ...untuned, folders: stood }, claim, [], new Set())[`folder ${UPLOADS}`]?.before,
+        "755 0:0",
+      );
     });
 
     it("has its mode and owner again when it stood there first, as far as the record knows them", () => {
