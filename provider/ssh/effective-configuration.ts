@@ -43,11 +43,9 @@ export function effectiveConfiguration(asked: Asked, home: Home): Promise<Effect
   const key = JSON.stringify([host, port, user, userElse, home, ...configFiles(home).map(stamp)]);
   const known = answers.get(key);
   if (known !== undefined) return known;
-  const answer = ask(asked, home).catch((error) => {
-    answers.delete(key);
-    return withoutSsh(error);
-  });
+  const answer = ask(asked, home).catch(withoutSsh);
   answers.set(key, answer);
+  answer.catch(() => answers.delete(key));
   return answer;
 }
 
@@ -69,12 +67,11 @@ function withoutSsh(error: unknown): undefined {
 
 async function ask(asked: Asked, home: Home): Promise<Effective> {
   const { user, userElse } = asked;
-  if (home.folder === home.passwd) {
-    const effective = await sshG(asked);
-    const printed = bareName(effective.get("user")?.[0] ?? "");
-    const namesUser = user !== undefined || printed !== bareName(localUserName());
-    if (namesUser || userElse === undefined || userElse === printed) return effective;
-  }
+  const effective =
+    home.folder === home.passwd ? await sshG(asked) : await withFile(home, undefined, (file) => sshG(asked, file));
+  const printed = bareName(effective.get("user")?.[0] ?? "");
+  const isNamed = user !== undefined || printed !== bareName(localUserName());
+  if (isNamed || userElse === undefined || userElse === printed) return effective;
   // ssh prints the local user also where nobody names one; a last User tells these two apart.
   return withFile(home, userElse, (file) => sshG(asked, file));
 }

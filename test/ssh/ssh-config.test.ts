@@ -87,6 +87,7 @@ const CONFIGS: Readonly<Record<string, readonly string[]>> = {
     "Match all",
     "HostKeyAlias everybody",
   ],
+  "a User of the second reading": ["Match final", "User late"],
   "Match exec": ['Match exec "test %n = paris"', "Port 2208", "Match !exec true", "User nobody"],
   includes: ["Include ABSOLUTE/parts/*.conf", "Host *", "Port 2209"],
   "an Include with a set": ["Include ABSOLUTE/parts/[!a].conf", "Host *", "Port 2211"],
