@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
 const SECONDS = 20;
+/** Long enough to read what it has printed before its end. */
+const LINGER_MS = 500;
 /** Bytes that are kept of its output. */
 const OUTPUT_LIMIT = 2 ** 20;
 
@@ -26,18 +28,22 @@ export function runLocally(program: string, words: readonly string[]): Promise<L
     const detached = process.platform !== "win32";
     const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], detached, windowsHide: true });
     const [stdout, stderr] = [collected(child.stdout), collected(child.stderr)];
-    const timer = setTimeout(() => {
+    const late = setTimeout(() => {
       end(child);
       reject(new LocalProgramError("late"));
     }, SECONDS * 1000);
+    const finish = (code: number | null) => {
+      clearTimeout(late);
+      closeOutput(child);
+      resolve({ stdout: stdout(), stderr: stderr(), code });
+    };
     child.on("error", (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
+      clearTimeout(late);
       reject(error.code === "ENOENT" ? new LocalProgramError("missing") : error);
     });
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ stdout: stdout(), stderr: stderr(), code });
-    });
+    child.on("close", finish);
+    // What it has left running, such as an agent, may hold its output open.
+    child.on("exit", (code) => void setTimeout(finish, LINGER_MS, code).unref());
   });
 }
 
@@ -51,7 +57,7 @@ function collected(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString("utf8");
 }
 
-/** Ends it with all that it has started; what still holds its output open is not waited for. */
+/** Ends it with all that it has started. */
 function end(child: ChildProcess): void {
   try {
     if (child.pid !== undefined && process.platform !== "win32") process.kill(-child.pid, "SIGKILL");
@@ -59,6 +65,10 @@ function end(child: ChildProcess): void {
     // It has ended already.
   }
   child.kill("SIGKILL");
+  closeOutput(child);
+}
+
+function closeOutput(child: ChildProcess): void {
   child.stdout?.destroy();
   child.stderr?.destroy();
 }

@@ -115,11 +115,10 @@ function whereTo(effective: Effective) {
 }
 
 function whoIsThere(effective: Effective, home: Home) {
-  const files = (keyword: string) => filesOf(unlessNone(effective, keyword) ?? "", home);
+  const files = (keyword: string) => filesOf(unlessNone(effective, keyword) ?? "", (name) => inHome(name, home));
   return {
     knownHostsFiles: [...files("userknownhostsfile"), ...files("globalknownhostsfile")],
-    // ssh prints this one as it is written, and takes it so.
-    revokedHostKeys: filesOf(unlessNone(effective, "revokedhostkeys") ?? ""),
+    revokedHostKeys: filesOf(unlessNone(effective, "revokedhostkeys") ?? "", literally(home)),
     hostKeyAlias: first(effective, "hostkeyalias"),
     hashKnownHosts: yes(effective, "hashknownhosts"),
     requiredRsaSize: whole(effective, "requiredrsasize") ?? 1024,
@@ -159,16 +158,18 @@ function how(effective: Effective) {
   };
 }
 
+/** Where an older version of ssh prints `~`, it has not replaced it and does not: then there is no such file. */
+function literally(home: Home): (name: string) => string {
+  return (name) => (name.startsWith("~") ? name : inHome(name, home));
+}
+
 /**
  * The files of a list. ssh prints it without quotes, so a name with blanks is found by looking: the longest one that
  * exists is taken.
  */
-function filesOf(text: string, home?: Home): string[] {
+function filesOf(text: string, pathOf: (name: string) => string): string[] {
   const words = text.split(" ").filter((word) => word !== "");
-  const path = (from: number, to: number) => {
-    const name = words.slice(from, to).join(" ");
-    return home === undefined ? name : inHome(name, home);
-  };
+  const path = (from: number, to: number) => pathOf(words.slice(from, to).join(" "));
   const files: string[] = [];
   for (let at = 0; at < words.length; ) {
     let end = words.length;

@@ -14,7 +14,7 @@ import { Sshd, whyNoSshd } from "../support/sshd";
 
 const skip = whyNoSshd("/usr/bin/ssh", "/usr/bin/ssh-keygen");
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-const RUNS = 60;
+const RUNS = 40;
 const run = promisify(execFile);
 const sandbox = new Sandbox();
 const keys = { first: keyPair(), both: keyPair() };

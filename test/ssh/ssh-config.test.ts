@@ -285,6 +285,15 @@ describe("ssh -G", { skip }, () => {
     }
   });
 
+  test("is not waited for when a Match exec leaves something running", async () => {
+    const pid = sandbox.path("left");
+    sandbox.config(`Match exec "sleep 30 & echo $! >${pid}"`, "  Port 23");
+    const begin = Date.now();
+    assert.equal(await routeOf({ host: "paris" }), "root@paris:23");
+    assert.ok(Date.now() - begin < 10_000);
+    process.kill(Number(readFileSync(pid, "utf8")));
+  });
+
   test("has no terminal, and is ended with all that it started when it hangs", async () => {
     const witness = sandbox.path("pid");
     sandbox.config(
