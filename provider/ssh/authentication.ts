@@ -6,6 +6,7 @@ import { type Destination, destinationName, type LoginSource } from "./destinati
 import { KeyAgent } from "./key-agent";
 import { readPrivateKey } from "./private-key";
 import { quotable, SshError } from "./ssh-error";
+import { undoneWishes } from "./undone-wishes";
 
 /** One way to log in: what it is called in messages, the method that the server must allow, and how to begin it. */
 interface Way {
@@ -63,7 +64,8 @@ export class Authentication {
   refusal(reason = "refused the login"): SshError {
     const tried = this.#tried.length > 0 ? `tried ${this.#tried.join(", ")}` : "there was nothing to try";
     const allowed = this.#allowed === undefined ? "" : `; it accepts ${this.#allowed.join(", ") || "nothing"}`;
-    const notes = this.#notes.map((note) => `; ${note}`).join("");
+    const undone = undoneWishes(this.#target, this.#allowed);
+    const notes = [...this.#notes, ...undone].map((note) => `; ${note}`).join("");
     const text = `${reason}: ${tried}${allowed}${notes}. ${this.#advice(reason)}`;
     return new SshError("auth", `${destinationName(this.#target)} ${text}`);
   }
@@ -125,6 +127,7 @@ export class Authentication {
   #fileWay(file: string): Way {
     const begin = async () => {
       const text = await readFile(file, "utf8").catch(() => undefined);
+      // A .pub file names a key of the agent's.
       return text === undefined || /^(ssh|ecdsa|sk)-/.test(text) ? undefined : this.#offerKey(file, text);
     };
     return { label: file, needs: "publickey", begin };
@@ -180,11 +183,12 @@ export class Authentication {
     if (agentSocket === undefined || agentSocket === "") return [];
     const begin = async (): Promise<AnyAuthMethod> => {
       const wanted = await publicKeys(identityFiles, this.#passphrases);
-      const choose = (keys: readonly ParsedKey[]) => {
+      const choose = (keys: readonly ParsedKey[], others: number) => {
         const listed = wanted.flatMap((blob) => keys.filter((key) => key.getPublicSSH().equals(blob)));
-        const others = identitiesOnly ? [] : keys.filter((key) => !listed.includes(key));
-        const chosen = [...listed, ...others].filter((key) => this.#isNew(key));
-        if (keys.length === 0) this.note("the agent has no key");
+        const unlisted = identitiesOnly ? [] : keys.filter((key) => !listed.includes(key));
+        const chosen = [...listed, ...unlisted].filter((key) => this.#isNew(key));
+        if (others > 0) this.note("the agent has keys that can't be used here (certificates, hardware tokens)");
+        else if (keys.length === 0) this.note("the agent has no key");
         return chosen;
       };
       return { type: "agent", username: user, agent: new KeyAgent(agentSocket, choose) };

@@ -1,9 +1,10 @@
 /** Puts a connection's arguments, the ssh configuration and credentials together: where to go, and how to log in there. */
 import { createHash } from "node:crypto";
-import { homedir, hostname } from "node:os";
-import { join } from "node:path";
+import { hostname } from "node:os";
 import { type Connection, type Credentials, environmentCredentials } from "./connection";
-import { type HostSettings, hostSettings, localUserName, systemFolder, untilde } from "./ssh-config";
+import { localUserName } from "./effective-configuration";
+import { untilde, userHome } from "./home";
+import { type HostSettings, hostSettings } from "./ssh-config";
 import { SshError } from "./ssh-error";
 
 /** Where login secrets come from, in the order in which they are tried. */
@@ -16,26 +17,18 @@ export interface LoginSource {
 }
 
 /** All that must be known to reach a server and log in: arguments, ssh configuration and credentials put together. */
-export interface Destination {
+export interface Destination extends Omit<HostSettings, "hostName"> {
   /** The name as it was given. */
   readonly name: string;
-  readonly user: string;
   readonly host: string;
-  readonly port: number;
   /** The server through which this one is reached. */
   readonly via: Destination | undefined;
-  /** The name that known_hosts has this server under, when it is not the host and port. */
-  readonly hostKeyAlias: string | undefined;
   readonly hostKey: string | undefined;
   readonly checking: "strict" | "accept-new" | "off";
-  readonly knownHostsFiles: readonly string[];
-  readonly hashKnownHosts: boolean;
   readonly sources: readonly LoginSource[];
   readonly agentSocket: string | undefined;
   /** True when the arguments name the agent: then it comes before stack configuration and environment. */
   readonly agentFirst: boolean;
-  readonly identityFiles: readonly string[];
-  readonly identitiesOnly: boolean;
   /** Seconds for each stage of a login; 0 for no limit of ours. */
   readonly stageSeconds: number;
   /** Infinity for no limit. */
@@ -47,17 +40,23 @@ export interface Destination {
 
 type HopArguments = Omit<Connection, "proxy" | "sudo" | "sudoPassword">;
 
-const DEFAULT_IDENTITIES = ["id_rsa", "id_ecdsa", "id_ed25519"];
 const MAX_HOPS = 8;
+/** Seconds between keepalive messages where ssh's configuration asks for none. */
+const ALIVE_SECONDS = 15;
 
 /** Puts a connection's arguments (they win), the ssh configuration and the credentials together. */
-export function resolveDestination(connection: Connection, configured: Credentials = {}): Destination {
+export async function resolveDestination(connection: Connection, configured: Credentials = {}): Promise<Destination> {
   const fallbacks: LoginSource[] = [
     { origin: "stack configuration", ...loginPart(configured) },
     { origin: "environment", ...loginPart(environmentCredentials()) },
   ];
-  const settings = hostSettings(connection.host, connection.user);
-  return destination(connection, settings, fallbacks, route(connection, settings, fallbacks));
+  const settings = await settingsOf(connection);
+  return destination(connection, settings, fallbacks, await route(connection, settings, fallbacks));
+}
+
+/** Of a server that the arguments name: without any user's name it is root who logs in. */
+function settingsOf({ host, port, user }: HopArguments): Promise<HostSettings> {
+  return hostSettings({ host, port, user, userElse: "root" });
 }
 
 /** `user@host:port`, with an IPv6 address in brackets. */
@@ -103,38 +102,47 @@ function forBastion(sources: readonly LoginSource[]): LoginSource[] {
   return sources.map(({ origin, privateKey, privateKeyPassword }) => ({ origin, privateKey, privateKeyPassword }));
 }
 
-function route(connection: Connection, settings: HostSettings, fallbacks: LoginSource[]): Destination | undefined {
+async function route(
+  connection: Connection,
+  settings: HostSettings,
+  fallbacks: LoginSource[],
+): Promise<Destination | undefined> {
   const keysOnly = forBastion(fallbacks);
   const inherited = { hostKeyChecking: connection.hostKeyChecking, knownHosts: connection.knownHosts };
-  if (connection.proxy !== undefined) {
-    const { proxy } = connection;
-    const own = hostSettings(proxy.host, proxy.user);
-    return destination({ ...inherited, ...defined(proxy) }, own, keysOnly, jump(own.proxyJump, inherited, keysOnly, 1));
-  }
-  if (settings.proxyCommand && settings.proxyJump === undefined) {
-    throw new SshError(
-      "config",
-      `the ssh configuration reaches ${connection.host} by a ProxyCommand, which is not run here: use ProxyJump, or give connection.proxy`,
-    );
-  }
-  return jump(settings.proxyJump, inherited, keysOnly, 1);
+  const { proxy } = connection;
+  if (proxy === undefined)
+    return jump(connection.host, settings, jumps(connection.host, settings), inherited, keysOnly);
+  const own = await settingsOf(proxy);
+  const before = await jump(proxy.host, own, jumps(proxy.host, own), inherited, keysOnly);
+  return destination({ ...inherited, ...defined(proxy) }, own, keysOnly, before);
 }
 
-/** The last hop of a ProxyJump, with the hops before it. The first hop may have a ProxyJump of its own. */
-function jump(
-  hops: readonly string[] | undefined,
+/** The hops of the ProxyJump that a host has of its own; of ProxyJump and ProxyCommand ssh takes what comes first. */
+function jumps(name: string, { proxyJump = [], proxyCommand }: HostSettings): readonly string[] {
+  if (!proxyCommand) return proxyJump;
+  const text = `the ssh configuration reaches ${name} by a ProxyCommand, which is not run here: use ProxyJump, or give connection.proxy`;
+  throw new SshError("config", text);
+}
+
+/** The last of these hops, with the hops before it. The first hop may have a ProxyJump of its own. */
+async function jump(
+  name: string,
+  { hostName, port, user }: HostSettings,
+  hops: readonly string[],
   inherited: Partial<HopArguments>,
   sources: LoginSource[],
-  depth: number,
-): Destination | undefined {
-  const last = hops?.at(-1);
-  if (hops === undefined || last === undefined) return undefined;
+  depth = 1,
+): Promise<Destination | undefined> {
+  const last = hops.at(-1);
+  if (last === undefined) return undefined;
   if (depth > MAX_HOPS)
     throw new SshError("config", `ProxyJump leads through more than ${MAX_HOPS} servers: does it go in a circle?`);
-  const hop = { ...inherited, ...jumpHost(last) };
-  const own = hostSettings(hop.host, hop.user);
-  const before = hops.length > 1 ? hops.slice(0, -1) : own.proxyJump;
-  return destination(hop, own, sources, jump(before, inherited, sources, depth + 1));
+  const tokens = { "%": "%", h: hostName, n: name, p: String(port), r: user };
+  const hop = { ...inherited, ...jumpHost(expandTokens(last, tokens)) };
+  // As in `ssh -J a,b`: what is given for b replaces its own ProxyJump.
+  const own = await hostSettings(hop);
+  const before = hops.length > 1 ? hops.slice(0, -1) : jumps(hop.host, own);
+  return destination(hop, own, sources, await jump(hop.host, own, before, inherited, sources, depth + 1));
 }
 
 /** Reads `[ssh://][user@]host[:port]`; an IPv6 address with a port stands in brackets. */
@@ -154,82 +162,61 @@ function destination(
   fallbacks: readonly LoginSource[],
   via: Destination | undefined,
 ): Destination {
-  const home = homedir();
-  const user = hop.user ?? settings.user ?? "root";
-  const port = hop.port ?? settings.port ?? 22;
-  if (port < 1 || port > 65535)
-    throw new SshError("config", `the ssh configuration gives ${hop.host} the port ${port}`);
-  const file = (name: string) => expandFile(name, { home, user, port, host: settings.hostName, given: hop.host });
-  const identityFiles = settings.identityFiles.filter((name) => name !== "none");
+  const file = (name: string) => expandFile(name, hop.host, settings);
   const limit = hop.dialErrorLimit ?? 3;
   return {
+    ...settings,
     name: hop.host,
-    user,
     host: settings.hostName,
-    port,
     via,
-    hostKeyAlias: settings.hostKeyAlias,
     hostKey: hop.hostKey,
     checking: hop.hostKeyChecking ?? "strict",
-    knownHostsFiles: knownHostsFiles(hop, settings, home).map(file),
-    hashKnownHosts: settings.hashKnownHosts,
+    knownHostsFiles: hop.knownHosts === undefined ? settings.knownHostsFiles : [hop.knownHosts].flat().map(file),
     sources: [{ origin: "connection", ...loginPart(hop) }, ...fallbacks],
-    agentSocket: agentSocket(hop, settings, file),
+    agentSocket: agentSocket(hop, settings),
     agentFirst: hop.agentSocketPath !== undefined,
-    identityFiles:
-      settings.identityFiles.length > 0
-        ? identityFiles.map(file)
-        : DEFAULT_IDENTITIES.map((name) => join(home, ".ssh", name)),
-    identitiesOnly: settings.identitiesOnly,
+    identityFiles: settings.publicKeys ? settings.identityFiles.map(file) : [],
+    certificateFiles: settings.certificateFiles.map(file),
     stageSeconds: hop.perDialTimeout ?? settings.connectTimeout ?? 15,
     attempts: limit < 0 ? Number.POSITIVE_INFINITY : Math.max(1, limit),
-    aliveSeconds: settings.serverAliveInterval ?? 15,
-    aliveCount: settings.serverAliveCountMax ?? 3,
+    aliveSeconds: settings.serverAliveInterval || ALIVE_SECONDS,
+    aliveCount: settings.serverAliveCountMax,
   };
 }
 
-function knownHostsFiles(hop: HopArguments, settings: HostSettings, home: string): string[] {
-  if (hop.knownHosts !== undefined) return [hop.knownHosts].flat();
-  const own = settings.userKnownHostsFiles ?? ["known_hosts", "known_hosts2"].map((name) => join(home, ".ssh", name));
-  const system =
-    settings.globalKnownHostsFiles ?? ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(systemFolder, name));
-  return [...own, ...system].filter((name) => name.toLowerCase() !== "none");
-}
-
-function agentSocket(hop: HopArguments, settings: HostSettings, file: (name: string) => string): string | undefined {
+function agentSocket(hop: HopArguments, { identityAgent, publicKeys }: HostSettings): string | undefined {
   if (hop.agentSocketPath !== undefined) return hop.agentSocketPath || undefined;
-  if (settings.identityAgent === null) return undefined;
-  if (settings.identityAgent !== undefined && settings.identityAgent !== "SSH_AUTH_SOCK") {
-    const name = settings.identityAgent;
-    return name.startsWith("$") ? process.env[name.replace(/^\$\{?|\}$/g, "")] : file(name);
-  }
+  if (identityAgent === null || !publicKeys) return undefined;
+  if (identityAgent.startsWith("$")) return process.env[identityAgent.replace(/^\$\{?|\}$/g, "")];
+  if (identityAgent !== "SSH_AUTH_SOCK") return identityAgent;
   return process.env.SSH_AUTH_SOCK || (process.platform === "win32" ? "\\\\.\\pipe\\openssh-ssh-agent" : undefined);
 }
 
-interface Tokens {
-  readonly home: string;
-  readonly user: string;
-  readonly port: number;
-  readonly host: string;
-  readonly given: string;
-}
-
-/** Expands `~`, `${VARIABLE}` and the tokens of ssh_config(5) in a file's name; an unknown token stays as it is. */
-function expandFile(name: string, { home, user, port, host, given }: Tokens): string {
-  const values: Record<string, string> = {
+/** Expands `~`, `${VARIABLE}` and the tokens of ssh_config(5) in a file's name that ssh leaves as it is written. */
+function expandFile(name: string, given: string, settings: HostSettings): string {
+  const home = userHome();
+  const text = untilde(name, home).replace(
+    /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
+    (whole, variable: string) => process.env[variable] ?? whole,
+  );
+  return expandTokens(text, {
     "%": "%",
-    d: home,
-    h: host,
+    d: home.folder,
+    h: settings.hostName,
+    i: String(process.getuid?.() ?? ""),
+    k: settings.hostKeyAlias ?? given,
     L: hostname().split(".")[0] ?? "",
     l: hostname(),
     n: given,
-    p: String(port),
-    r: user,
+    p: String(settings.port),
+    r: settings.user,
     u: localUserName(),
-  };
-  return untilde(name, home)
-    .replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (whole, variable: string) => process.env[variable] ?? whole)
-    .replace(/%(.)/g, (whole, token: string) => values[token] ?? whole);
+  });
+}
+
+/** Replaces the tokens that have a value; an unknown one stays as it is. */
+function expandTokens(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/%(.)/g, (whole, token: string) => values[token] ?? whole);
 }
 
 /** Without the fields that are undefined, which would hide inherited ones. */

@@ -1,6 +1,7 @@
 /** Verifies the key that a server shows, against known_hosts or the key that was given. */
 import { type Destination, destinationName } from "./destination";
 import { fingerprint, type KnownKey, keyType, knownHostsName, lookUp, remember } from "./known-hosts";
+import { revokedBy } from "./revoked-keys";
 import { SshError } from "./ssh-error";
 
 /** Decides whether a server is the one that is meant. */
@@ -11,7 +12,7 @@ export interface HostKeyCheck {
   accept(key: Buffer): Promise<void>;
 }
 
-/** Key type to signature algorithms, in the order preferred. ssh-rsa's SHA-1 signatures are not offered. */
+/** Key type to signature algorithms, in the order preferred. ssh-rsa's SHA-1 signatures are offered where ssh's configuration allows them. */
 const ALGORITHMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ssh-ed25519", ["ssh-ed25519"]],
   ["ecdsa-sha2-nistp256", ["ecdsa-sha2-nistp256"]],
@@ -25,6 +26,47 @@ const ALGORITHMS: ReadonlyMap<string, readonly string[]> = new Map([
  * with several keys is asked for one that is known. Throws an {@link SshError} of kind `config` for a bad `hostKey`.
  */
 export async function hostKeyCheck(target: Destination): Promise<HostKeyCheck> {
+  const { algorithms, accept } = await trust(target);
+  return {
+    algorithms: allowed(algorithms, target),
+    async accept(key) {
+      refuseShort(target, key);
+      await refuseRevoked(target, key);
+      await accept(key);
+    },
+  };
+}
+
+/** Those that HostKeyAlgorithms of the ssh configuration allows too. */
+function allowed(algorithms: readonly string[], { algorithms: { hostKey }, name }: Destination): readonly string[] {
+  if (hostKey === undefined) return algorithms;
+  const all = hostKey.includes("ssh-rsa") ? [...algorithms, "ssh-rsa"] : algorithms;
+  const usable = all.filter((algorithm) => hostKey.includes(algorithm));
+  if (usable.length > 0) return usable;
+  const text = `HostKeyAlgorithms of the ssh configuration allows ${name} only what can't be used here: add some of ${algorithms.join(", ")}`;
+  throw new SshError("config", text);
+}
+
+/** As ssh does, whatever is said of the key elsewhere. */
+async function refuseRevoked(target: Destination, key: Buffer): Promise<void> {
+  const why = await revokedBy(target.revokedHostKeys, key);
+  if (why !== undefined)
+    throw new SshError("hostkey", `the host key of ${destinationName(target)}, ${shown(key)}, ${why}`);
+}
+
+/** RequiredRSASize of the ssh configuration. An RSA key's bytes are three strings: its type, e and n (RFC 4253, 6.6). */
+function refuseShort(target: Destination, key: Buffer): void {
+  if (keyType(key) !== "ssh-rsa") return;
+  const afterType = 4 + key.readUInt32BE(0);
+  const exponent = key.length < afterType + 4 ? 0 : key.readUInt32BE(afterType);
+  const modulus = key.subarray(afterType + 4 + exponent + 4);
+  const bits = BigInt(`0x0${modulus.toString("hex")}`).toString(2).length;
+  if (bits >= target.requiredRsaSize) return;
+  const text = `has ${bits} bits, and RequiredRSASize of the ssh configuration asks for ${target.requiredRsaSize}`;
+  throw new SshError("hostkey", `the host key of ${destinationName(target)}, ${shown(key)}, ${text}`);
+}
+
+async function trust(target: Destination): Promise<HostKeyCheck> {
   if (target.hostKey !== undefined) return pinned(target, readHostKey(target.hostKey));
   if (target.checking === "off") return { algorithms: preferring([]), accept: async () => {} };
   const names = knownNames(target);
@@ -134,10 +176,13 @@ class KnownKeys {
 
   unknown(key: Buffer): SshError {
     const authority = this.entries.find((entry) => entry.marker === "cert-authority");
+    const command = this.target.wishes.knownHostsCommand;
     const note =
-      authority === undefined
-        ? ""
-        : ` ${authority.file}:${authority.line} trusts a certificate authority for it, but certificates of hosts are not read here: its own key must be listed.`;
+      authority !== undefined
+        ? ` ${authority.file}:${authority.line} trusts a certificate authority for it, but certificates of hosts are not read here: its own key must be listed.`
+        : command
+          ? " KnownHostsCommand of the ssh configuration is not run here: its key must be listed in a file."
+          : "";
     return new SshError(
       "hostkey",
       `the host key of ${destinationName(this.target)} is not known: it shows ${shown(key)}.${note} Compare with the key on the server (${onServer(key)}), then add it: ${this.howToAdd(key)}; or give connection.hostKey, or hostKeyChecking: "accept-new".`,

@@ -4,8 +4,8 @@ import { BaseAgent, createAgent, type ParsedKey, type SignCallback, type Signing
 /** Long enough to touch a token, short enough to leave time for other keys. */
 const ANSWER_SECONDS = 10;
 
-/** Chooses from an agent's keys those to offer, in the order to offer them. */
-export type ChooseKeys = (keys: readonly ParsedKey[]) => readonly ParsedKey[];
+/** Chooses from an agent's keys those to offer, in the order to offer them; it has so many others that are of no use. */
+export type ChooseKeys = (keys: readonly ParsedKey[], others: number) => readonly ParsedKey[];
 
 /** An ssh-agent of which only some keys are offered, and which can't hang: a silent agent is an error. */
 export class KeyAgent extends BaseAgent<ParsedKey> {
@@ -23,8 +23,9 @@ export class KeyAgent extends BaseAgent<ParsedKey> {
     this.#agent.getIdentities((error, keys) => {
       if (error) return answer(error);
       // Keys of kinds that can't be used here (certificates, hardware tokens) are left out.
-      const usable = (keys ?? []).map((key) => utils.parseKey(key as Buffer)).filter((key) => !(key instanceof Error));
-      answer(null, [...this.#choose(usable as ParsedKey[])]);
+      const all = keys ?? [];
+      const usable = all.map((key) => utils.parseKey(key as Buffer)).filter((key) => !(key instanceof Error));
+      answer(null, [...this.#choose(usable as ParsedKey[], all.length - usable.length)]);
     });
   }
 

@@ -1,6 +1,6 @@
 /** The handshake on an open socket: keys exchanged, the server verified, the user logged in. */
 import type { Duplex } from "node:stream";
-import { Client, type ServerHostKeyAlgorithm } from "ssh2";
+import { type Algorithms, Client } from "ssh2";
 import { Authentication } from "./authentication";
 import { type Destination, destinationName, destinationSecrets } from "./destination";
 import { type HostKeyCheck, hostKeyCheck } from "./host-key";
@@ -83,7 +83,7 @@ class Login {
       username: this.target.user,
       readyTimeout: 0,
       keepaliveInterval: 0,
-      algorithms: { serverHostKey: [...this.check.algorithms] as ServerHostKeyAlgorithm[] },
+      algorithms: this.#algorithms(),
       authHandler: (allowed, partial, next) => {
         // Each way to log in gets its own time: PAM takes seconds to refuse a password.
         this.#enter("login");
@@ -101,6 +101,13 @@ class Login {
     });
     // ssh2 has paused the transport, so that this listener takes nothing from it.
     this.transport.once("data", () => this.#enter("kex"));
+  }
+
+  #algorithms(): Algorithms {
+    const { kex, cipher, hmac } = this.target.algorithms;
+    const lists = { kex: among(kex), cipher: among(cipher), hmac: among(hmac) };
+    // ssh2's types know neither its own patterns nor that an operation may be left out.
+    return { serverHostKey: [...this.check.algorithms], ...lists } as unknown as Algorithms;
   }
 
   #enter(stage: keyof typeof STAGES): void {
@@ -135,7 +142,14 @@ class Login {
     const where = destinationName(this.target);
     if (said.startsWith("Connection lost"))
       return new SshError("unreachable", `${where} hung up: ${STAGES[this.#stage]}`, true);
-    return new SshError("unreachable", `${where} did not agree to speak SSH: ${said}`, level === "client-socket");
+    const hint = /no matching/.test(said)
+      ? ". Compare its sshd_config with Ciphers, KexAlgorithms, MACs and HostKeyAlgorithms of the ssh configuration"
+      : "";
+    return new SshError(
+      "unreachable",
+      `${where} did not agree to speak SSH: ${said}${hint}`,
+      level === "client-socket",
+    );
   }
 
   #fail(error: SshError): void {
@@ -153,4 +167,11 @@ class Login {
     clearTimeout(this.#timer);
     this.#resolve(this.#client);
   }
+}
+
+/** Of what ssh2 can do that which the ssh configuration allows: ssh2 takes patterns that change its own list. */
+function among(allowed: readonly string[] | undefined) {
+  if (allowed === undefined) return undefined;
+  const names = allowed.map((name) => name.replace(/[^\w-]/g, "\\$&")).join("|");
+  return { append: new RegExp(`^(?:${names})$`), remove: new RegExp(`^(?!(?:${names})$)`) };
 }

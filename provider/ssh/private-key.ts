@@ -1,6 +1,7 @@
 /** Reads private keys of every format that OpenSSH users have. */
 import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { type ParsedKey, utils } from "ssh2";
+import { keyType } from "./known-hosts";
 
 /** A key to log in with, or why there is none: a sentence's end, such as `is encrypted, and …`. */
 export type PrivateKey = { readonly key: ParsedKey } | { readonly problem: string };
@@ -33,7 +34,9 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
   if (!normal.includes("PRIVATE KEY") && !normal.startsWith("PuTTY-User-Key-File")) {
     return { problem: "holds no private key" };
   }
-  if (openSshRounds(normal) > MOST_ROUNDS) return { problem: "is not a private key that can be read here" };
+  const { rounds, type } = openSshHead(normal);
+  if (type.startsWith("sk-")) return { problem: "is on a hardware token (sk), which can't be used here" };
+  if (rounds > MOST_ROUNDS) return { problem: "is not a private key that can be read here" };
   const plain = parse(normal, undefined);
   if (plain !== undefined) return { key: plain };
   if (!isEncrypted(normal)) return { problem: "is not a private key that can be read here" };
@@ -50,17 +53,20 @@ function readAny(text: string, passphrases: readonly string[]): PrivateKey {
 }
 
 /**
- * The rounds of bcrypt that an encrypted key in OpenSSH's format asks for (its PROTOCOL.key: after the magic, the names of
- * cipher and kdf, then the kdf's options, a salt and the rounds); 0 for other keys.
+ * What a key in OpenSSH's format says before its encrypted part (its PROTOCOL.key: after the magic, the names of cipher
+ * and kdf, then the kdf's options, a salt and bcrypt's rounds, then the number of keys, and the public key); 0 and no type
+ * for other keys.
  */
-function openSshRounds(text: string): number {
+function openSshHead(text: string): { rounds: number; type: string } {
   const [, body = ""] = text.split(/-----(?:BEGIN|END) OPENSSH PRIVATE KEY-----/);
   const bytes = Buffer.from(body, "base64");
   const skip = (at: number) => (at + 4 > bytes.length ? bytes.length : at + 4 + bytes.readUInt32BE(at));
   const options = skip(skip(OPENSSH_MAGIC.length));
-  if (options + 4 > bytes.length || bytes.readUInt32BE(options) === 0) return 0;
+  const publicKey = skip(options) + 4;
+  const type = keyType(bytes.subarray(publicKey + 4)) ?? "";
+  if (options + 4 > bytes.length || bytes.readUInt32BE(options) === 0) return { rounds: 0, type };
   const rounds = skip(options + 4);
-  return rounds + 4 > bytes.length ? 0 : bytes.readUInt32BE(rounds);
+  return { rounds: rounds + 4 > bytes.length ? 0 : bytes.readUInt32BE(rounds), type };
 }
 
 function isEncrypted(text: string): boolean {

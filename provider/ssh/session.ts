@@ -17,6 +17,7 @@ import { isWrongPassword, PLAIN_COMMAND, SUDO_PREAMBLE, sudoCommand, sudoError }
 import { forgetTrials, withTriedPassword } from "./sudo-trial";
 
 export type { Connection, Credentials } from "./connection";
+export { sayBy } from "./effective-configuration";
 export { SshError, type SshErrorKind } from "./ssh-error";
 
 /** What a program printed and how it ended. */
@@ -54,8 +55,8 @@ export interface Host {
 }
 
 /** Which server a connection leads to, the same for all who reach it in the same way; it is not connected to. */
-export function routeOf(connection: Connection, credentials: Credentials = {}): string {
-  return destinationRoute(resolveDestination(connection, credentials));
+export async function routeOf(connection: Connection, credentials: Credentials = {}): Promise<string> {
+  return destinationRoute(await resolveDestination(connection, credentials));
 }
 
 const TIMEOUT_SECONDS = 300;
@@ -67,7 +68,7 @@ const OUTPUT_LIMIT = 2 ** 20;
  * configuration. Throws an {@link SshError}.
  */
 export async function open(connection: Connection, credentials: Credentials = {}): Promise<Host> {
-  const target = resolveDestination(connection, credentials);
+  const target = await resolveDestination(connection, credentials);
   await connected(target);
   return new RemoteHost(target, connection, credentials);
 }

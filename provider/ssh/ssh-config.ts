@@ -1,204 +1,181 @@
-/** Reads ssh_config files: what they say for one host. */
-import { readFileSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
-import { isAbsolute, join } from "node:path";
-import type * as Package from "ssh-config" with { "resolution-mode": "import" };
-import { nameMatcher } from "../text/wildcards";
-import { expandGlob } from "./file-glob";
-import { matchesPatterns } from "./host-patterns";
-import { SshError } from "./ssh-error";
+/** What the effective ssh configuration says of one host, in our terms. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Asked, type Effective, effectiveConfiguration } from "./effective-configuration";
+import { type Home, inHome, systemFolder, userHome } from "./home";
 
-// The package has a CommonJS build, but declares types for ES modules only, which an import here would refuse.
-const { LineType, parse } = require("ssh-config") as typeof Package;
-
-/** What the ssh configuration says of one host (ssh_config(5)); undefined or empty where it says nothing. */
+/** What the ssh configuration says of one host (ssh_config(5)), defaults included. */
 export interface HostSettings {
   readonly hostName: string;
-  readonly user?: string;
-  readonly port?: number;
+  readonly user: string;
+  readonly port: number;
+  /** With ssh's tokens and `~`, as they are written; not all of them exist. */
   readonly identityFiles: readonly string[];
+  readonly certificateFiles: readonly string[];
   readonly identitiesOnly: boolean;
-  /** A socket's path; `null` for `none`. */
-  readonly identityAgent?: string | null;
-  /** `user@host:port`, first hop first; undefined for none. */
-  readonly proxyJump?: readonly string[];
+  /** A socket's path, or a variable (`SSH_AUTH_SOCK`, `$NAME`) that has it; `null` for `none`. */
+  readonly identityAgent: string | null;
+  /** Whether ssh would log in with keys. */
+  readonly publicKeys: boolean;
+  /** `user@host:port` of each hop, the first one first; undefined for none. */
+  readonly proxyJump: readonly string[] | undefined;
   readonly proxyCommand: boolean;
-  readonly userKnownHostsFiles?: readonly string[];
-  readonly globalKnownHostsFiles?: readonly string[];
-  readonly hostKeyAlias?: string;
+  readonly knownHostsFiles: readonly string[];
+  readonly revokedHostKeys: readonly string[];
+  readonly hostKeyAlias: string | undefined;
   readonly hashKnownHosts: boolean;
+  /** Bits that an RSA key of a server must have. */
+  readonly requiredRsaSize: number;
   /** Seconds. */
-  readonly connectTimeout?: number;
-  /** Seconds; 0 for none. */
-  readonly serverAliveInterval?: number;
-  readonly serverAliveCountMax?: number;
+  readonly connectTimeout: number | undefined;
+  /** Seconds; 0, also ssh's default, for none. */
+  readonly serverAliveInterval: number;
+  readonly serverAliveCountMax: number;
+  /** 4, 6, or 0 for both. */
+  readonly addressFamily: 0 | 4 | 6;
+  /** Where to connect from: an address of this machine, or a network interface. */
+  readonly bindAddress: string | undefined;
+  readonly bindInterface: string | undefined;
+  /** The algorithms that may be used; undefined for those of ssh2. */
+  readonly algorithms: Algorithms;
+  readonly wishes: Wishes;
 }
 
-const MAX_INCLUDES = 16;
-
-/** Where OpenSSH keeps its own files for the whole machine. */
-export const systemFolder =
-  process.platform === "win32" ? join(process.env.PROGRAMDATA ?? "C:\\ProgramData", "ssh") : "/etc/ssh";
-
-interface Walk {
-  readonly host: string;
-  /** The user asked for, who wins over `User`. */
-  readonly user: string | undefined;
-  readonly home: string;
-  /** Lower-case keyword to its words, the first obtained. */
-  readonly found: Map<string, string[]>;
-  /** OpenSSH reads its configuration a second time, for `Match final`. */
-  finalPass: boolean;
+export interface Algorithms {
+  readonly hostKey: readonly string[] | undefined;
+  readonly kex: readonly string[] | undefined;
+  readonly cipher: readonly string[] | undefined;
+  readonly hmac: readonly string[] | undefined;
 }
 
-/**
- * Reads ~/.ssh/config and the system's ssh_config, with what they include. `Match exec` is not run: such a section
- * does not count. Throws an {@link SshError} of kind `config` for a file that can't be parsed; quotes nothing of it.
- */
-export function hostSettings(host: string, user: string | undefined, home: string = homedir()): HostSettings {
-  const walk: Walk = { host, user, home, found: new Map(), finalPass: false };
-  for (walk.finalPass of [false, true]) {
-    readConfig(join(home, ".ssh", "config"), join(home, ".ssh"), walk, 0);
-    readConfig(join(systemFolder, "ssh_config"), systemFolder, walk, 0);
-  }
-  return settingsFrom(walk);
+/** What the configuration asks and can't be done here. */
+export interface Wishes {
+  readonly gssapi: boolean;
+  readonly hostbased: boolean;
+  readonly pkcs11Provider: string | undefined;
+  readonly knownHostsCommand: boolean;
 }
 
-function readConfig(file: string, folder: string, walk: Walk, depth: number): void {
-  if (depth > MAX_INCLUDES) throw new SshError("config", `${file}: Include goes deeper than ${MAX_INCLUDES} files`);
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    // As ssh does: a file that is missing or can't be read says nothing.
-    return;
-  }
-  applyLines(parsed(text, file), file, folder, walk, depth);
+/** What ssh would do for this host. Throws an `SshError` of kind `config` when it can't read its configuration. */
+export async function hostSettings(asked: Asked): Promise<HostSettings> {
+  const home = userHome();
+  const effective = (await effectiveConfiguration(asked, home)) ?? defaults(asked, home);
+  return { ...whereTo(effective), ...whoIsThere(effective, home), ...whoLogsIn(effective, home), ...how(effective) };
 }
 
-function parsed(text: string, file: string): readonly Package.Line[] {
-  try {
-    const lines = parse(text);
-    // The parser takes a keyword without a value together with the next line.
-    const all = lines.flatMap((line) => ("config" in line ? [line, ...line.config] : [line]));
-    if (!all.some((line) => line.type === LineType.DIRECTIVE && /[\r\n]/.test(line.param))) return lines;
-  } catch {
-    // Told below, without the parser's words: they quote the file.
-  }
-  const advice = "look for an open quote or a keyword without a value";
-  throw new SshError("config", `${file} can't be read as an ssh configuration: ${advice}`);
+/** What ssh has without any configuration, as far as it is used here. */
+function defaults({ host, port, user, userElse }: Asked, { folder }: Home): Effective {
+  const known = ["known_hosts", "known_hosts2"].map((name) => join(folder, ".ssh", name));
+  const global = ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(systemFolder, name));
+  return new Map([
+    ["hostname", [host]],
+    ["port", [String(port ?? 22)]],
+    ["user", [user ?? userElse ?? "root"]],
+    ["identityfile", ["rsa", "ecdsa", "ed25519"].map((type) => `~/.ssh/id_${type}`)],
+    ["userknownhostsfile", [known.join(" ")]],
+    ["globalknownhostsfile", [global.join(" ")]],
+  ]);
 }
 
-function applyLines(lines: readonly Package.Line[], file: string, folder: string, walk: Walk, depth: number): void {
-  for (const line of lines) {
-    if (line.type !== LineType.DIRECTIVE) continue;
-    const keyword = line.param.toLowerCase();
-    if ("config" in line) {
-      const fits = "criteria" in line ? matchFits(line.criteria, walk) : matchesPatterns(words(line), walk.host);
-      if (fits) applyLines(line.config, file, folder, walk, depth);
-    } else if (keyword === "include") {
-      for (const name of words(line)) {
-        const path = untilde(name, walk.home);
-        for (const included of expandGlob(isAbsolute(path) ? path : join(folder, path))) {
-          readConfig(included, folder, walk, depth + 1);
-        }
-      }
-    } else obtain(keyword, words(line), walk.found);
-  }
+const first = (effective: Effective, keyword: string) => effective.get(keyword)?.[0];
+/** Some versions of ssh print `true` and `false` for some keywords. */
+const yes = (effective: Effective, keyword: string) => /^(yes|true)$/.test(first(effective, keyword) ?? "");
+const no = (effective: Effective, keyword: string) => /^(no|false)$/.test(first(effective, keyword) ?? "");
+
+/** Undefined for `none`, which some versions of ssh print and others leave out. */
+function unlessNone(effective: Effective, keyword: string): string | undefined {
+  const value = first(effective, keyword);
+  return value === undefined || value === "" || value.toLowerCase() === "none" ? undefined : value;
 }
 
-/** The first value obtained counts; identity files add up. */
-function obtain(keyword: string, values: readonly string[], found: Map<string, string[]>): void {
-  const before = found.get(keyword);
-  if (before === undefined) found.set(keyword, [...values]);
-  else if (keyword === "identityfile") before.push(...values.filter((value) => !before.includes(value)));
+/** Undefined for anything but a whole number. */
+function whole(effective: Effective, keyword: string): number | undefined {
+  const value = first(effective, keyword) ?? "";
+  return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
-function words(line: Package.Directive): string[] {
-  return typeof line.value === "string" ? [line.value] : line.value.map((word) => word.val);
+function list(effective: Effective, keyword: string): string[] | undefined {
+  return first(effective, keyword)?.split(",");
 }
 
-function matchFits(criteria: Readonly<Record<string, unknown>>, walk: Walk): boolean {
-  return Object.entries(criteria).every(([name, value]) => {
-    const negated = name.startsWith("!");
-    const patterns = typeof value === "string" ? value.split(",") : [];
-    const fits = criterionFits(name.slice(negated ? 1 : 0).toLowerCase(), patterns, walk);
-    return fits !== undefined && fits !== negated;
-  });
-}
-
-/** Undefined for a criterion that is not judged here: then its section does not count, negated or not. */
-function criterionFits(name: string, patterns: readonly string[], walk: Walk): boolean | undefined {
-  const localUser = localUserName();
-  switch (name) {
-    case "all":
-      return true;
-    case "final":
-      return walk.finalPass;
-    case "host":
-      return matchesPatterns(patterns, hostNameFrom(walk));
-    case "originalhost":
-      return matchesPatterns(patterns, walk.host);
-    case "user":
-      return matchesPatterns(patterns, walk.user ?? walk.found.get("user")?.[0] ?? localUser);
-    case "localuser":
-      return patterns.some((pattern) => nameMatcher(pattern)(localUser));
-    default:
-      return undefined;
-  }
-}
-
-/** The name of whoever runs this process; empty when the system does not know. */
-export function localUserName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return process.env.USER ?? "";
-  }
-}
-
-function hostNameFrom(walk: Walk): string {
-  const name = walk.found.get("hostname")?.[0];
-  return name === undefined ? walk.host : name.replaceAll("%h", walk.host);
-}
-
-/** A leading `~` as the home folder. */
-export function untilde(path: string, home: string): string {
-  return path === "~" || path.startsWith("~/") ? join(home, path.slice(1)) : path;
-}
-
-function settingsFrom(walk: Walk): HostSettings {
-  const first = (keyword: string) => walk.found.get(keyword)?.[0];
-  const number = (keyword: string) => whole(first(keyword));
-  const yes = (keyword: string) => first(keyword)?.toLowerCase() === "yes";
+function whereTo(effective: Effective) {
+  const family = first(effective, "addressfamily");
   return {
-    hostName: hostNameFrom(walk),
-    user: first("user"),
-    port: number("port"),
-    identityFiles: walk.found.get("identityfile") ?? [],
-    identitiesOnly: yes("identitiesonly"),
-    identityAgent: first("identityagent")?.toLowerCase() === "none" ? null : first("identityagent"),
-    proxyJump: jumps(first("proxyjump")),
-    proxyCommand: first("proxyjump") === undefined && (first("proxycommand") ?? "none").toLowerCase() !== "none",
-    userKnownHostsFiles: walk.found.get("userknownhostsfile"),
-    globalKnownHostsFiles: walk.found.get("globalknownhostsfile"),
-    hostKeyAlias: first("hostkeyalias"),
-    hashKnownHosts: yes("hashknownhosts"),
-    connectTimeout: number("connecttimeout"),
-    serverAliveInterval: number("serveraliveinterval"),
-    serverAliveCountMax: number("serveralivecountmax"),
+    hostName: first(effective, "hostname") ?? "",
+    user: first(effective, "user") ?? "",
+    port: whole(effective, "port") ?? 22,
+    proxyJump: unlessNone(effective, "proxyjump")
+      ?.split(",")
+      .map((hop) => hop.trim()),
+    proxyCommand: unlessNone(effective, "proxycommand") !== undefined,
+    addressFamily: family === "inet" ? (4 as const) : family === "inet6" ? (6 as const) : (0 as const),
+    bindAddress: first(effective, "bindaddress"),
+    bindInterface: first(effective, "bindinterface"),
   };
 }
 
-function jumps(value: string | undefined): string[] | undefined {
-  if (value === undefined || value.toLowerCase() === "none") return undefined;
-  return value
-    .split(",")
-    .map((hop) => hop.trim())
-    .filter((hop) => hop !== "");
+function whoIsThere(effective: Effective, home: Home) {
+  const files = (keyword: string) => filesOf(unlessNone(effective, keyword) ?? "", (name) => inHome(name, home));
+  return {
+    knownHostsFiles: [...files("userknownhostsfile"), ...files("globalknownhostsfile")],
+    revokedHostKeys: filesOf(unlessNone(effective, "revokedhostkeys") ?? "", literally(home)),
+    hostKeyAlias: first(effective, "hostkeyalias"),
+    hashKnownHosts: yes(effective, "hashknownhosts"),
+    requiredRsaSize: whole(effective, "requiredrsasize") ?? 1024,
+  };
 }
 
-/** Undefined for anything but a whole number (`none`, `5m`): then the default counts. */
-function whole(value: string | undefined): number | undefined {
-  return value !== undefined && /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
+function whoLogsIn(effective: Effective, home: Home) {
+  const agent = first(effective, "identityagent") ?? "SSH_AUTH_SOCK";
+  const isVariable = agent === "SSH_AUTH_SOCK" || agent.startsWith("$");
+  const preferred = list(effective, "preferredauthentications");
+  return {
+    identityFiles: (effective.get("identityfile") ?? []).filter((name) => name !== "none"),
+    certificateFiles: (effective.get("certificatefile") ?? []).filter((name) => name !== "none"),
+    identitiesOnly: yes(effective, "identitiesonly"),
+    identityAgent: agent.toLowerCase() === "none" ? null : isVariable ? agent : inHome(agent, home),
+    publicKeys: !no(effective, "pubkeyauthentication") && preferred?.includes("publickey") !== false,
+  };
+}
+
+function how(effective: Effective) {
+  return {
+    connectTimeout: whole(effective, "connecttimeout"),
+    serverAliveInterval: whole(effective, "serveraliveinterval") ?? 0,
+    serverAliveCountMax: whole(effective, "serveralivecountmax") ?? 3,
+    algorithms: {
+      hostKey: list(effective, "hostkeyalgorithms"),
+      kex: list(effective, "kexalgorithms"),
+      cipher: list(effective, "ciphers"),
+      hmac: list(effective, "macs"),
+    },
+    wishes: {
+      gssapi: yes(effective, "gssapiauthentication"),
+      hostbased: yes(effective, "hostbasedauthentication"),
+      pkcs11Provider: unlessNone(effective, "pkcs11provider"),
+      knownHostsCommand: unlessNone(effective, "knownhostscommand") !== undefined,
+    },
+  };
+}
+
+/** Where an older version of ssh prints `~`, it has not replaced it and does not: then there is no such file. */
+function literally(home: Home): (name: string) => string {
+  return (name) => (name.startsWith("~") ? name : inHome(name, home));
+}
+
+/**
+ * The files of a list. ssh prints it without quotes, so a name with blanks is found by looking: the longest one that
+ * exists is taken.
+ */
+function filesOf(text: string, pathOf: (name: string) => string): string[] {
+  const words = text.split(" ").filter((word) => word !== "");
+  const path = (from: number, to: number) => pathOf(words.slice(from, to).join(" "));
+  const files: string[] = [];
+  for (let at = 0; at < words.length; ) {
+    let end = words.length;
+    while (end > at + 1 && !existsSync(path(at, end))) end--;
+    files.push(path(at, end));
+    at = end;
+  }
+  return files;
 }

@@ -1,5 +1,7 @@
 /** The socket to a server: dialled directly, or through another server. */
-import { connect, type Socket } from "node:net";
+import { lookup } from "node:dns/promises";
+import { connect, isIP, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { type Destination, destinationName } from "./destination";
@@ -22,11 +24,36 @@ const CODES: Readonly<Record<string, readonly [text: string, passing: boolean]>>
  * A TCP connection to the server, without Nagle's delay, within `stageSeconds`. Throws an {@link SshError} of kind
  * `unreachable`.
  */
-export function dialDirectly(target: Destination): Promise<Socket> {
+export async function dialDirectly(target: Destination): Promise<Socket> {
+  const localAddress = await ownAddress(target);
+  const family = localAddress === undefined ? target.addressFamily : isIP(localAddress);
+  return dialFrom(target, { family, ...(localAddress !== undefined && { localAddress }) });
+}
+
+/** BindAddress and BindInterface of the ssh configuration. */
+async function ownAddress(target: Destination): Promise<string | undefined> {
+  const { bindAddress, bindInterface, addressFamily } = target;
+  if (bindAddress !== undefined) {
+    const found = await lookup(bindAddress, { family: addressFamily }).catch(() => undefined);
+    return found?.address ?? noAddress(target, `BindAddress ${bindAddress}`);
+  }
+  if (bindInterface === undefined) return undefined;
+  const addresses = (networkInterfaces()[bindInterface] ?? []).map(({ address }) => address);
+  const fits = (address: string) => addressFamily === 0 || isIP(address) === addressFamily;
+  return addresses.find(fits) ?? noAddress(target, `BindInterface ${bindInterface}`);
+}
+
+function noAddress(target: Destination, setting: string): never {
+  const text = `${setting} of the ssh configuration is no address of this machine`;
+  throw new SshError("unreachable", `${destinationName(target)}: ${quotable(text, [])}`);
+}
+
+function dialFrom(target: Destination, from: { family: number; localAddress?: string }): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const { host, port, stageSeconds } = target;
+    const options = { host, port, ...from, noDelay: true, keepAlive: true };
     // Node gives each of a name's addresses only 250 ms unless told otherwise.
-    const socket = connect({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout: 2000 });
+    const socket = connect({ ...options, autoSelectFamilyAttemptTimeout: 2000 });
     const fail = (code: string) => {
       clearTimeout(timer);
       socket.destroy();

@@ -1,6 +1,6 @@
 /**
  * Wildcards: one matcher for the two grammars in use. That of paths is glob(3)'s as the C library has it without flags (for
- * nginx, sysctl.d and ssh's Include): `*`, `?` and `[…]` stay within one path component, none of them takes a leading dot,
+ * nginx and sysctl.d): `*`, `?` and `[…]` stay within one path component, none of them takes a leading dot,
  * `\` makes the next character an ordinary one. Left out are only collating symbols, `[[.a.]]` and `[[=a=]]`, and the
  * folders `.` and `..` that `.*` finds. That of names has `*` and `?` alone (ssh_config(5), PATTERNS).
  */
@@ -40,7 +40,7 @@ type Item = "any run" | ((character: string) => boolean);
 const WILDCARDS: Readonly<Record<string, Item>> = { "*": "any run", "?": () => true };
 
 /** A matcher of one component of a path. */
-export function fileNameMatcher(pattern: string): (name: string) => boolean {
+function fileNameMatcher(pattern: string): (name: string) => boolean {
   const items: Item[] = [];
   for (let at = 0; at < pattern.length; ) at = readItem(pattern, at, items);
   const dotted = pattern.startsWith(".") || pattern.startsWith("\\.");

@@ -30,6 +30,22 @@ async function refused(attempt: Promise<unknown>, message: RegExp): Promise<void
   await failure("auth", attempt, message);
 }
 
+/** What ssh itself prints with the sandbox's configuration. */
+function ssh(server: Sshd): string {
+  const words = ["-F", sandbox.path(".ssh/config"), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"];
+  const where = ["-o", "UserKnownHostsFile=/dev/null", "-p", String(server.port), "-l", somebody, "--", "127.0.0.1"];
+  return execFileSync("ssh", [...words, ...where, "echo in"], { stdio: ["ignore", "pipe", "ignore"] }).toString();
+}
+
+/** The head of a private key as `ssh-keygen -t ed25519-sk` writes it: what follows its public part is on the token. */
+function tokenKey(): string {
+  const text = (value: string) => Buffer.concat([Buffer.from([0, 0, 0, value.length]), Buffer.from(value)]);
+  const open = Buffer.concat([text("sk-ssh-ed25519@openssh.com"), text("x".repeat(32)), text("ssh:")]);
+  const parts = [text("none"), text("none"), text(""), Buffer.from([0, 0, 0, 1, 0, 0, 0, open.length]), open, text("")];
+  const body = Buffer.concat([Buffer.from("openssh-key-v1\0"), ...parts]).toString("base64");
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}
+
 /** How often the server refused somebody. */
 async function refusals(server = sshd): Promise<number> {
   return ((await server.log()).match(/Failed (password|publickey|keyboard)/g) ?? []).length;
@@ -177,6 +193,38 @@ describe("authentication", { skip }, () => {
     delete process.env.PULUMI_WAPT_SSH_PRIVATE_KEY;
     sandbox.config("Host *", `IdentityFile ${sandbox.write("mine", `${right.private}\n`)}`);
     await works({ privateKey: wrong.private });
+  });
+
+  test("no keys of ssh's own where the configuration says so; one that the connection gives", async () => {
+    sandbox.write(".ssh/id_ed25519", `${right.private}\n`);
+    for (const line of ["PubkeyAuthentication no", "PreferredAuthentications password", "IdentityFile none"]) {
+      sandbox.config("Host *", line);
+      await refused(login(), /nothing to try/);
+      await works({ privateKey: right.private });
+      await closeAll();
+    }
+    sandbox.remove(".ssh/id_ed25519");
+  });
+
+  test("what the configuration asks and can't be done is named when a login is refused", async () => {
+    const ca = await Sshd.start(sandbox, "ca", {
+      lines: [`TrustedUserCAKeys ${sandbox.write("ca.pub", right.public, 0o644)}`],
+    });
+    const user = sandbox.write("user", `${wrong.private}\n`);
+    sandbox.write("user.pub", `${wrong.public}\n`);
+    const keyOfCa = sandbox.write("ca", `${right.private}\n`);
+    execFileSync("ssh-keygen", ["-q", "-s", keyOfCa, "-I", "test", "-n", somebody, sandbox.path("user.pub")]);
+    const certificate = `the ssh configuration asks for the user certificate ${user}-cert.pub, which can't be used here`;
+    sandbox.config("Host *", `IdentityFile ${user}`, "IdentitiesOnly yes");
+    assert.match(ssh(ca), /in/, "ssh itself logs in with it");
+    await refused(login({}, undefined, ca), new RegExp(`tried ${user}; it accepts publickey; ${certificate}`));
+    sandbox.config("Host *", "IdentityFile none", `CertificateFile ${user}-cert.pub`);
+    await refused(login({}, undefined, ca), new RegExp(certificate));
+    sandbox.config("Host *", `IdentityFile ${sandbox.write("token", tokenKey())}`);
+    await refused(login({}, undefined, ca), /token is on a hardware token \(sk\), which can't be used here/);
+    sandbox.config("Host *", "PKCS11Provider /usr/lib/token.so", "GSSAPIAuthentication yes");
+    const error = await failure("auth", login({}, undefined, ca), /asks for PKCS11Provider .usr.lib.token.so, which/);
+    assert.doesNotMatch(error.message, /GSSAPI/, "this server does not accept it");
   });
 
   test("a refused login names what was tried, in order, and each key once", async () => {

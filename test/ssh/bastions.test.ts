@@ -113,6 +113,8 @@ describe("bastions", { skip }, () => {
       open({ host: "a" }),
       /reaches a by a ProxyCommand, which is not run here: use ProxyJump, or give/,
     );
+    sandbox.config("Host a", "ProxyJump b", "Host b", "ProxyCommand nc %h %p");
+    await failure("config", open({ host: "a" }), /reaches b by a ProxyCommand, which is not run here/);
   });
 
   test("one connection to the bastion for several servers behind it", async () => {

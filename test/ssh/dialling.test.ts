@@ -50,6 +50,44 @@ test("a port where nothing listens", async () => {
   assert.ok(Date.now() - start > 500, "the attempts are apart");
 });
 
+test("BindAddress, BindInterface and AddressFamily of the ssh configuration", async () => {
+  const from: (string | undefined)[] = [];
+  const server = await plainTcp((socket) => {
+    from.push(socket.remoteAddress);
+    socket.destroy();
+  });
+  const dial = (...lines: string[]) => {
+    sandbox.config("Host *", ...lines);
+    return failure("unreachable", open({ ...to(server), host: "localhost" }), /^root@localhost/);
+  };
+  await dial("BindAddress 127.0.0.2");
+  await dial("BindInterface lo", "AddressFamily inet");
+  assert.deepEqual(from, ["127.0.0.2", "127.0.0.1"]);
+  assert.match((await dial("AddressFamily inet6")).message, /refused|no route|can't be reached|no such name/);
+  assert.match(
+    (await dial("BindInterface none0")).message,
+    /BindInterface none0 of the ssh configuration is no address/,
+  );
+  assert.match((await dial("BindAddress 192.0.2.1")).message, /can't be reached \(EADDRNOTAVAIL\)/);
+  assert.equal(from.length, 2);
+  sandbox.config();
+});
+
+test("algorithms that the ssh configuration does not allow are not used", async () => {
+  const server = await inProcess();
+  sandbox.config("Host *", "Ciphers aes256-ctr", "MACs hmac-sha2-512", "KexAlgorithms ecdh-sha2-nistp384");
+  const host = await open(to(server));
+  assert.equal((await host.run("echo in")).stdout.toString(), "in\n");
+  assert.deepEqual(server.negotiated(), ["ecdh-sha2-nistp384", "aes256-ctr", "hmac-sha2-512"]);
+  sandbox.config("Host *", "KexAlgorithms sntrup761x25519-sha512@openssh.com");
+  await failure(
+    "unreachable",
+    open(to(server)),
+    /no matching key exchange algorithm. Compare its sshd_config with Ciphers/,
+  );
+  sandbox.config();
+});
+
 test("a name that does not exist is not tried again", async () => {
   const server = await plainTcp(() => {});
   const start = Date.now();

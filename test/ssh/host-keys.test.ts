@@ -187,6 +187,92 @@ describe("host keys", { skip }, () => {
     await refused(() => login(), "is not known");
   });
 
+  describe("RevokedHostKeys", () => {
+    const revoked = (text: string) => {
+      sandbox.write(KNOWN, sshd.knownHost());
+      const file = sandbox.write("revoked", text);
+      sandbox.config("Host *", `RevokedHostKeys ${file}`);
+      return file;
+    };
+    /** A key revocation list, as ssh-keygen makes it. */
+    const krl = (...keys: { public: string }[]) => {
+      const files = keys.map((pair, at) => sandbox.write(`revoke${at}.pub`, `${pair.public}\n`));
+      execFileSync("ssh-keygen", ["-q", "-k", "-f", sandbox.path("krl"), ...files]);
+      sandbox.write(KNOWN, sshd.knownHost());
+      sandbox.config("Host *", `RevokedHostKeys ${sandbox.path("krl")}`);
+    };
+    const own = () => sshd.hostKeys.get("ed25519")!;
+
+    test("that lists the server's key refuses it, also where it is known, given or not looked at", async () => {
+      const file = revoked(`# lost\n\n${other.public}\n  ${own().public}\n`);
+      for (const rest of [{}, { hostKeyChecking: "off" }, { hostKeyChecking: "accept-new" }, { hostKey: own().public }])
+        await refused(
+          () => login(rest as Partial<Connection>),
+          `is revoked at ${file}:4: the server needs a new host key`,
+        );
+    });
+
+    test("that lists other keys alone accepts it", async () => {
+      revoked(`# lost\n\n${other.public}\n`);
+      await login();
+      revoked("");
+      await login();
+    });
+
+    test("as a key revocation list, with the server's key and without", async () => {
+      krl(other, own());
+      await refused(() => login(), `is revoked by ${sandbox.path("krl")}`);
+      krl(other);
+      await login();
+    });
+
+    test("that can't be read, or is no list, accepts no key", async () => {
+      const file = revoked(`${other.public}\nSHA256:abc\n`);
+      await refused(
+        () => login(),
+        `can't be looked up in ${file}, which RevokedHostKeys of the ssh configuration names`,
+      );
+      sandbox.config("Host *", `RevokedHostKeys ${sandbox.path("no-such-list")}`);
+      await refused(() => login(), /can't be looked up in .*ENOENT/);
+      sandbox.write("krl", "SSHKRL\n\0 rubbish");
+      sandbox.config("Host *", `RevokedHostKeys ${sandbox.path("krl")}`);
+      await refused(() => login(), /can't be looked up in .*krl/);
+    });
+  });
+
+  test("an RSA key that is shorter than RequiredRSASize", async () => {
+    const rsa = await Sshd.start(sandbox, "rsa", { hostKeys: ["rsa"] });
+    rsa.authorize(key.public);
+    sandbox.write(KNOWN, rsa.knownHost("rsa"));
+    sandbox.config("Host *", "RequiredRSASize 2048");
+    await login({}, rsa);
+    sandbox.config("Host *", "RequiredRSASize 3072");
+    await refused(() => login({}, rsa), "has 2048 bits, and RequiredRSASize of the ssh configuration asks for 3072");
+  });
+
+  test("HostKeyAlgorithms says which key a server may show", async () => {
+    sandbox.write(KNOWN, sshd.knownHost());
+    sandbox.config("Host *", "HostKeyAlgorithms ssh-ed25519,rsa-sha2-512");
+    await login();
+    sandbox.config("Host *", "HostKeyAlgorithms ecdsa-sha2-nistp256");
+    await failure(
+      "unreachable",
+      login({ dialErrorLimit: 1 }),
+      /no matching host key format. Compare .* HostKeyAlgorithms/,
+    );
+    sandbox.config("Host *", "HostKeyAlgorithms sk-ssh-ed25519@openssh.com");
+    await failure(
+      "config",
+      login(),
+      /HostKeyAlgorithms of the ssh configuration allows 127.0.0.1 only what can't be used/,
+    );
+  });
+
+  test("a KnownHostsCommand is not run, and the message says so", async () => {
+    sandbox.config("Host *", "KnownHostsCommand /bin/echo %H");
+    await refused(() => login(), "KnownHostsCommand of the ssh configuration is not run here");
+  });
+
   test("a name is hashed where the ssh configuration wants it", async () => {
     sandbox.config("HashKnownHosts yes");
     await login({ hostKeyChecking: "accept-new" });

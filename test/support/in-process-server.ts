@@ -32,6 +32,8 @@ export interface InProcess {
   readonly port: number;
   /** The server's public key, for `hostKey`. */
   readonly hostKey: string;
+  /** Key exchange, cipher and MAC of the last connection. */
+  readonly negotiated: () => readonly string[];
   /** TCP connections so far. */
   readonly connections: () => number;
   /** Cuts every connection now. */
@@ -40,8 +42,15 @@ export interface InProcess {
 
 /** An SSH server in this process, on the loopback interface, which ends with the tests. */
 export async function inProcess(behaviour: Behaviour = {}): Promise<InProcess> {
-  const server = new Server({ hostKeys: [hostKey.private], ...behaviour.config }, (client) => serve(client, behaviour));
-  return listening(server as unknown as TcpServer, (server as unknown as { _srv: TcpServer })._srv);
+  let negotiated: string[] = [];
+  const server = new Server({ hostKeys: [hostKey.private], ...behaviour.config }, (client) => {
+    client.on("handshake", ({ kex, cs }) => {
+      negotiated = [kex, cs.cipher, cs.mac];
+    });
+    serve(client, behaviour);
+  });
+  const listens = await listening(server as unknown as TcpServer, (server as unknown as { _srv: TcpServer })._srv);
+  return { ...listens, negotiated: () => negotiated };
 }
 
 /** How to reach such a server: with a password that no message may show, and one attempt. */
@@ -80,7 +89,8 @@ async function listening(server: TcpServer, tcp: TcpServer): Promise<InProcess> 
     cut();
     server.close();
   });
-  return { port: (tcp.address() as AddressInfo).port, hostKey: hostKey.public, connections: () => connections, cut };
+  const { port } = tcp.address() as AddressInfo;
+  return { port, hostKey: hostKey.public, negotiated: () => [], connections: () => connections, cut };
 }
 
 function serve(client: ServerSide, behaviour: Behaviour): void {

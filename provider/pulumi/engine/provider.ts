@@ -33,7 +33,7 @@ import { UNKNOWN } from "./unknown";
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
 export interface Dependencies {
   /** Which server a connection leads to; it is not connected to. */
-  routeOf(connection: Connection): string;
+  routeOf(connection: Connection): string | Promise<string>;
   connect(connection: Connection): Promise<Remote>;
   say(line: string): void;
   /** Whether a server is gone for good, so that deleting its resources does not need it. */
@@ -115,7 +115,7 @@ export class Provider {
     const stored = storedIn(inputs);
     const former = formerOf(definition, olds);
     try {
-      const { managed, scope } = this.reach(definition, args, stored, former);
+      const { managed, scope } = await this.reach(definition, args, stored, former);
       const server = await (olds ? managed.known(scope) : managed.observe(scope));
       if (!server) return { inputs, failures: [] };
       demandRoot(server);
@@ -171,7 +171,7 @@ export class Provider {
     const stored = storedIn(props);
     try {
       const { args, settings } = storedArguments(definition, props);
-      const { managed, scope } = this.reach(definition, args, stored);
+      const { managed, scope } = await this.reach(definition, args, stored);
       const server = await managed.observe(scope);
       demandRoot(server);
       const target = whole(definition.target(settings, server, args));
@@ -202,7 +202,7 @@ export class Provider {
       before: rememberedPlaces(props),
     });
     try {
-      const { managed, scope } = this.reach(definition, args, stored);
+      const { managed, scope } = await this.reach(definition, args, stored);
       const { notes } = await managed.converge(scope, claimOn);
       for (const note of notes) this.say(args, note);
     } catch (error) {
@@ -236,8 +236,9 @@ export class Provider {
     const stored = storedIn(inputs);
     const { args, settings } = storedArguments(definition, inputs);
     const former = formerOf(definition, olds);
-    const { managed, scope } = this.reach(definition, args, stored, former);
+    // Before anything is waited for: a resource that is made beside this one has the same proof.
     const proof = this.learnProof(olds) ?? this.newProof();
+    const { managed, scope } = await this.reach(definition, args, stored, former);
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
       target = definition.target(settings, server, args);
@@ -270,15 +271,15 @@ export class Provider {
   }
 
   /** The server that a resource is about: the same for all who reach it in the same way. */
-  private reach(
+  private async reach(
     definition: AnyDefinition,
     args: ServerArguments,
     { stack }: Stored,
     former?: Former,
-  ): { managed: ManagedServer<typeof services>; scope: Scope } {
+  ): Promise<{ managed: ManagedServer<typeof services>; scope: Scope }> {
     const { connection } = args;
     const scope = scopeOf(definition, args, former);
-    const identity = `${this.dependencies.routeOf(connection)} ${scope.root}`;
+    const identity = `${await this.dependencies.routeOf(connection)} ${scope.root}`;
     const known = this.managed.get(identity);
     if (known) {
       known.connection = connection;

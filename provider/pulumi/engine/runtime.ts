@@ -6,7 +6,7 @@
 import { definitions } from "../../resources";
 import type { AnyDefinition } from "../../resources/definition";
 import type { Credentials } from "../../ssh/connection";
-import { open, routeOf, SshError } from "../../ssh/session";
+import { open, routeOf, SshError, sayBy } from "../../ssh/session";
 import type { Properties } from "./inputs";
 import { Provider } from "./provider";
 
@@ -14,13 +14,16 @@ let credentials: Credentials = {};
 let forgotten: readonly string[] = [];
 let adopted: readonly string[] = [];
 
+const say = (line: string): void => console.log(line);
+sayBy(say);
+
 const provider = new Provider({
   routeOf: (connection) => routeOf(connection, credentials),
   async connect(connection) {
     const host = await open(connection, credentials).catch(explain);
     return { key: host.key, run: (program, options) => host.run(program, options).catch(explain) };
   },
-  say: (line) => console.log(line),
+  say,
   isForgotten: (host) => forgotten.includes(host),
   isAdopted: (host) => adopted.includes(host),
 });
