@@ -87,16 +87,22 @@ export class Provider {
     const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before, places, proof };
     const inputs = defined({ ...args, ...given, ...own });
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
-    const failures = this.rivals(definition, args, settings, storedIn(news));
+    const failures = await this.rivals(definition, args, settings, storedIn(news)).catch(problemsIn);
     if (failures.length > 0) return { inputs, failures };
     return this.checkOnServer(definition, args, settings, inputs, isNew ? undefined : olds);
   }
 
   /** Two resources of one program that want the same setting would undo each other's at each run. */
-  private rivals(definition: AnyDefinition, args: ServerArguments, settings: Settings, { name }: Stored): Problem[] {
+  private async rivals(
+    definition: AnyDefinition,
+    args: ServerArguments,
+    settings: Settings,
+    { name }: Stored,
+  ): Promise<Problem[]> {
+    const route = await this.dependencies.routeOf(args.connection);
     const me = `${definition.type} ${name}`;
     return Object.keys(settings).flatMap((setting) => {
-      const key = `${this.dependencies.routeOf(args.connection)} ${rootOf({ ...args })} ${setting}`;
+      const key = `${route} ${rootOf({ ...args })} ${setting}`;
       const first = this.wanted.get(key) ?? me;
       this.wanted.set(key, first);
       const reason = `${setting}: both ${first} and ${me} want to set it on this server; remove one of them`;
