@@ -1,6 +1,6 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
 import type { Server } from "../services";
-import { kernelProbe, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
+import { kernelProbe, loginProblems, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
 import { backlogWarnings, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
 import { limitId, limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
 import { WAPT_UNITS } from "../services/wapt/wapt";
@@ -52,17 +52,15 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
     const units = UNITS.filter((unit) => server.systemd(unit).installed);
+    const logins = nofilePlaces(server, users, nofile);
     const limitOf = (unit: string) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE);
     return {
-      places: [
-        ...sysctls.map((key) => sysctlPlace(server.files, server.kernel, key, settings[key])),
-        ...nofilePlaces(server.files, users, nofile),
-        ...units.map(limitOf),
-      ],
+      places: [...sysctls.map((key) => sysctlPlace(server, key, settings[key])), ...logins, ...units.map(limitOf)],
       needs: oldLimits(server, LimitNOFILE),
       left: stoppedNeeds(server.systemd),
       problems: [
         ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
+        ...loginProblems(server, logins),
         ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
       ],
       abandoned: UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),

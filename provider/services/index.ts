@@ -16,6 +16,7 @@ import { wapt } from "./wapt/wapt";
 const order: readonly Slot[] = [
   { first: true },
   { put: "kernel" },
+  { step: "kernel login" },
   { put: "systemd" },
   { step: "kernel sysctl" },
   { step: "systemd reload" },

@@ -44,6 +44,8 @@ export interface Base {
   readonly files: ReadonlyMap<string, string>;
   /** The SHA-256 of each file's bytes on the server. */
   readonly hashes: ReadonlyMap<string, string>;
+  /** Files that are there and say nothing of what is managed, by their names alone. */
+  readonly names: readonly string[];
   /** Files that were not read, each with the service that asked for it, and why. */
   readonly unread: readonly { readonly service: string; readonly path: string; readonly why: string }[];
   /** Where something is to be written. */
@@ -93,6 +95,7 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
     machineId: facts.one("machine-id")?.trim() ?? "",
     files,
     hashes,
+    names: (facts.one("names") ?? "").split("\n").filter(Boolean),
     unread: facts.named("unread").map(([service = "", path = "", why = ""]) => ({ service, path, why })),
     disks: facts.named("disk").map(([path = "", free, access]) => ({
       path,

@@ -88,13 +88,26 @@ masked() { # PATH FORMAT
   printf 'masked\0%s\0%s\0%s' "$1" "${hash%% *}" "$rest" | encode
 }
 
+# Of those that do not matter the names leave the server: one takes the place of a file of the same name elsewhere, even
+# where it is empty or a link to /dev/null.
+silent=''
 files_that_name() { # PATTERN FOLDER...: only files that matter leave the server
   pattern=$1
   shift
   for folder; do
     for f in "$root$folder"/*.conf; do
       f=${f#"$root"}
-      if is_readable "$f" && contents "$f" | grep -qE "$pattern"; then file "$f"; fi
+      if [ "$(readlink "$root$f")" = /dev/null ]; then
+        silent="$silent$f
+"
+      elif is_readable "$f"; then
+        if contents "$f" | grep -qiE "$pattern"; then
+          file "$f"
+        else
+          silent="$silent$f
+"
+        fi
+      fi
     done
   done
 }
@@ -151,4 +164,7 @@ observe() { # ROOT
   disk /var/backups
 }
 
-end_report() { fact base end; }
+end_report() {
+  fact base names "$silent"
+  fact base end
+}

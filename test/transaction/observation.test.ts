@@ -102,13 +102,22 @@ describe("an observed server", () => {
 describe("the services of an observed server", () => {
   it("kernel: sysctls by their dotted names, the ceiling only where root has one", () => {
     const { kernel } = server(
-      line("kernel", "sysctl", "net/core/somaxconn", "4096") + line("kernel", "memory", "1000"),
+      line("kernel", "sysctl", "net/core/somaxconn", "4096") +
+        line("kernel", "memory", "1000") +
+        line("kernel", "login", "wapt", "1500", "unlimited", "/etc/security/limits.d/a.conf:1:wapt soft NOFILE 1500"),
     );
     assert.deepEqual(kernel, {
       sysctl: { "net.core.somaxconn": "4096" },
       memoryKilobytes: 1000,
       cpus: 1,
       ceiling: undefined,
+      logins: {
+        wapt: {
+          soft: 1500,
+          hard: Number.POSITIVE_INFINITY,
+          lines: "/etc/security/limits.d/a.conf:1:wapt soft NOFILE 1500",
+        },
+      },
     });
     assert.equal(server(line("kernel", "ceiling", "20000")).kernel.ceiling, 20000);
   });

@@ -8,9 +8,11 @@ probe_kernel() {
   file /etc/sysctl.d/wapt.conf
   file /etc/sysctl.conf
   file /etc/security/limits.conf
-  files_that_name nofile /etc/security/limits.d
+  # A line "USER -" frees it of every limit, and names none.
+  files_that_name . /etc/security/limits.d
   disk /etc
   if [ -n "$root" ]; then return; fi
+  kernel_logins
   for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do
     if [ -r "/proc/sys/$key" ]; then fact kernel sysctl "$key" "$(tr '\t' ' ' <"/proc/sys/$key")"; fi
   done
@@ -22,6 +24,41 @@ probe_kernel() {
     limits=$(open_files 1)
     fact kernel ceiling "${limits#* }"
   fi
+}
+
+# What PAM gives a login of each user that limits.conf names. A range of numbers, a group or a word in capitals may decide it.
+kernel_logins() {
+  if ! asks_pam || ! is_readable /etc/security/limits.conf; then return; fi
+  contents /etc/security/limits.conf | sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_.-]*\)[ \t].*nofile.*/\1/p' | sort -u | head -n 10 |
+    while read -r user; do
+      if given=$(login_limits "$user"); then
+        # shellcheck disable=SC2086 # two words
+        fact kernel login "$user" $given "$(lines_of_limits "$user")"
+      fi
+    done
+}
+
+# Whether runuser gives what a login gets.
+asks_pam() { grep -qs '^[^#]*pam_limits' /etc/pam.d/runuser; }
+
+# shellcheck disable=SC2016 # expanded by the inner shell
+login_limits() { # USER: its soft and hard limit of open files, two words
+  id -u "$1" >/dev/null 2>&1 &&
+    timeout 20 runuser -u "$1" -- sh -c 'printf "%s %s\n" "$(ulimit -Sn)" "$(ulimit -Hn)"' 2>/dev/null </dev/null
+}
+
+# Lines of the later files that may be about a user: not those that name another one.
+lines_of_limits() { # USER
+  grep -iHnE "^[[:space:]]*($1|[*@%0-9:][^[:space:]]*)[[:space:]]+(-[[:space:]]*\$|.*nofile)" /etc/security/limits.d/*.conf 2>/dev/null |
+    head -n 5
+}
+
+kernel_login() { # USER TYPE LIMIT
+  if ! asks_pam || ! given=$(login_limits "$1"); then return; fi
+  case $2 in hard) given=${given#* } ;; *) given=${given% *} ;; esac
+  if [ "$given" = "$3" ]; then return; fi
+  others=$(lines_of_limits "$1" | tr '\n' ';')
+  fail refused "a login of $1 gets $given open files ($2) with $3 in /etc/security/limits.conf: another line decides${others:+ ($others)}; remove it there"
 }
 
 # A write in a network namespace of its own, where it has the key, tells without touching the real value.

@@ -1,9 +1,11 @@
 /** The kernel: its queues, its limits of open files, and what a container's host leaves of them. */
 import { join } from "node:path";
 import type { Problem } from "../../problem";
-import type { Facts } from "../../transaction/report";
+import { harmless } from "../../text/harmless";
+import type { Base } from "../../transaction/observation";
+import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
-import type { Place } from "../../transaction/target";
+import { fileValue, type Place } from "../../transaction/target";
 import { limits } from "./limits";
 import { sysctl, sysctlOrder } from "./sysctl";
 
@@ -15,6 +17,8 @@ export interface KernelState {
   readonly cpus: number;
   /** The hard limit of open files that root can't raise; undefined where it can. */
   readonly ceiling?: number;
+  /** What PAM gives the next login of a user that limits.conf names, with the other lines that may be about it. */
+  readonly logins: Readonly<Record<string, OpenFiles & { readonly lines: string }>>;
 }
 
 export const kernel: Service<KernelState> = {
@@ -26,6 +30,11 @@ export const kernel: Service<KernelState> = {
     memoryKilobytes: Number(facts.one("memory") ?? 0),
     cpus: Number(facts.one("cpus") ?? 1),
     ceiling: facts.one("ceiling") === undefined ? undefined : Number(facts.one("ceiling")),
+    logins: Object.fromEntries(
+      facts.named("login").map(([user = "", soft, hard, lines = ""]) => {
+        return [user, { ...openFiles(soft, hard), lines: lines.split("\n").join("; ") }];
+      }),
+    ),
   }),
 };
 
@@ -35,10 +44,11 @@ export const kernelProbe: Probe = { service: "kernel", words: [] };
 const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
 const LIMITS_FILE = "/etc/security/limits.conf";
 
-type Files = ReadonlyMap<string, string>;
+type Found = Pick<Base, "files" | "names"> & { readonly kernel: KernelState };
 
 /** A sysctl in its file and in the kernel, which takes it at once. */
-export function sysctlPlace(files: Files, { sysctl: running }: KernelState, key: string, value: number): Place {
+export function sysctlPlace({ files, names, kernel }: Found, key: string, value: number): Place {
+  const { sysctl: running } = kernel;
   const step = (verb: string, text: string): Step => {
     return { service: "kernel", verb, of: key, words: [key.replaceAll(".", "/"), text] };
   };
@@ -47,7 +57,7 @@ export function sysctlPlace(files: Files, { sysctl: running }: KernelState, key:
     id: key,
     stage: "kernel",
     format: sysctl,
-    tree: { root: SYSCTL_FILE, files, after: sysctlOrder([...files.keys()], SYSCTL_FILE) },
+    tree: { root: SYSCTL_FILE, files, after: sysctlOrder([...files.keys(), ...names], SYSCTL_FILE) },
     key,
     value: String(value),
     removesEmptyFile: true,
@@ -59,8 +69,8 @@ export function sysctlPlace(files: Files, { sysctl: running }: KernelState, key:
   };
 }
 
-/** `nofile` of some users, hard and soft. PAM reads the file at each login: there is nothing to activate. */
-export function nofilePlaces(files: Files, users: readonly string[], value: number): Place[] {
+/** `nofile` of some users, hard and soft. PAM reads the file at each login: there is nothing to activate, but to look at. */
+export function nofilePlaces({ files }: Found, users: readonly string[], value: number): Place[] {
   const after = [...files.keys()].filter((file) => file.startsWith("/etc/security/limits.d/")).sort();
   return users.flatMap((user) =>
     ["hard", "soft"].map((type) => ({
@@ -72,9 +82,28 @@ export function nofilePlaces(files: Files, users: readonly string[], value: numb
       key: `${user} ${type} nofile`,
       value: String(value),
       effective: "by file" as const,
-      steps: () => [],
+      // What stood before may have been without effect.
+      steps: (text: string | undefined) =>
+        text !== String(value)
+          ? []
+          : [{ service: "kernel", verb: "login", of: `${user} ${type}`, words: [user, type, text] }],
     })),
   );
+}
+
+/** A login that gets another limit than the one that limits.conf says: a line in words that only PAM understands decides. */
+export function loginProblems({ kernel }: Found, places: readonly Place[]): Problem[] {
+  return places.flatMap((place) => {
+    const [user = "", type = ""] = place.key.split(" ");
+    const found = kernel.logins[user];
+    const isSaid = fileValue(place) === place.value;
+    const got = type === "hard" ? found?.hard : found?.soft;
+    if (!found || !isSaid || got === bound(place.value)) return [];
+    const reason =
+      `a login of ${user} gets ${got} open files (${type}), though ${LIMITS_FILE} says ${place.value}: another line decides` +
+      `${found.lines && ` (${harmless(found.lines, 300)})`}; remove it there`;
+    return [{ property: "nofile", reason }];
+  });
 }
 
 /**

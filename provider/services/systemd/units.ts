@@ -71,7 +71,7 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     id: limitId(name),
     stage: "systemd",
     format: dropIn,
-    tree: { root, files: server.files, after: dropInOrder([...server.files.keys()], root) },
+    tree: { root, files: server.files, after: dropInOrder([...server.files.keys(), ...server.names], root) },
     key: "Service.LimitNOFILE",
     value: String(value),
     removesEmptyFile: true,
