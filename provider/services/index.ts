@@ -4,6 +4,7 @@ import type { Observed } from "../transaction/server";
 import type { Slot } from "../transaction/service";
 import { kernel } from "./kernel/kernel";
 import { nginx } from "./nginx/nginx";
+import { uploads } from "./nginx/uploads";
 import { postgresql } from "./postgresql/postgresql";
 import { systemd } from "./systemd/units";
 import { wapt } from "./wapt/wapt";
@@ -26,7 +27,7 @@ const order: readonly Slot[] = [
   { step: "wapt restart", by: { service: "systemd", verb: "start_again" } },
 ];
 
-export const services = { byName: { kernel, systemd, nginx, postgresql, wapt }, order };
+export const services = { byName: { kernel, systemd, nginx, uploads, postgresql, wapt }, order };
 
 /** A server as its services say it is. */
 export type Server = Observed<typeof services>;
