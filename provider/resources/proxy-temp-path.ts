@@ -8,8 +8,9 @@ import { z } from "zod";
 import { clockWarnings } from "../services/nginx/freshness";
 import { innerWarnings, nginxPlace, nginxProbe, nginxProblems, nginxUser, readingNeeds } from "../services/nginx/nginx";
 import { replacedWarnings, servingProblems } from "../services/nginx/serving";
-import { uploadsCheck, uploadsNow, uploadsProbe, uploadsProblems, viewProblems } from "../services/nginx/uploads";
+import { uploadsNow, uploadsProblems } from "../services/nginx/uploads";
 import { stoppedNeeds } from "../services/systemd/units";
+import { uploadsCheck, uploadsProbe, viewProblems } from "../services/uploads/uploads";
 import { ownsFolder } from "../transaction/ownership";
 import { folderStands } from "../transaction/plan";
 import { unreadable } from "../transaction/target";
@@ -98,7 +99,7 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
         {
           ...place,
           checks: (text) => [
-            ...(text === folder.path ? [uploadsCheck(nginx, text, folder.owner)] : []),
+            ...(text === folder.path ? [uploadsCheck(nginx.unit, text, folder.owner)] : []),
             ...(place.checks?.(text) ?? []),
           ],
         },
@@ -109,7 +110,9 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
       problems: [
         ...servingProblems(nginx),
         ...uploadsProblems(folder.path, state, isInUse),
-        ...(server.root === "" ? viewProblems(folder.path, nginx, server.uploads, folderStands(server, folder)) : []),
+        ...(server.root === ""
+          ? viewProblems(folder.path, nginx.unit, server.uploads, folderStands(server, folder))
+          : []),
         ...(tooSmall && !isOwn ? [{ property: "path", reason }] : []),
       ],
       warnings: [

@@ -4,9 +4,9 @@ import type { Observed } from "../transaction/server";
 import type { Slot } from "../transaction/service";
 import { kernel } from "./kernel/kernel";
 import { nginx } from "./nginx/nginx";
-import { uploads } from "./nginx/uploads";
 import { postgresql } from "./postgresql/postgresql";
 import { systemd } from "./systemd/units";
+import { uploads } from "./uploads/uploads";
 import { wapt } from "./wapt/wapt";
 
 /** Safe for raising and for lowering: WAPT's pool never exceeds PostgreSQL while WAPT runs. */

@@ -2,7 +2,7 @@
 import { checkArguments } from "../../provider/resources/definition";
 import { waptServer } from "../../provider/resources/wapt-server";
 import { type Server, services } from "../../provider/services";
-import { uploadsProbe } from "../../provider/services/nginx/uploads";
+import { uploadsProbe } from "../../provider/services/uploads/uploads";
 import type { Claim } from "../../provider/transaction/ownership";
 import { type Plan, planOf } from "../../provider/transaction/plan";
 import { type Scope, transactionCalls, transactionProgram } from "../../provider/transaction/program";

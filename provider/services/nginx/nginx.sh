@@ -278,19 +278,19 @@ nginx_mark() { # UNIT DIGEST
   fi 2>/dev/null
 }
 
-nginx_reload() { # CONF NOFILE UNIT; NOFILE is "-" when it does not matter
-  nginx_unit=$3
-  master=$(nginx_master "$3")
+nginx_reload() { # CONF UNIT NOFILE; NOFILE is "-" when it does not matter
+  nginx_unit=$2
+  master=$(nginx_master "$2")
   nginx_of "$master" "$1"
   if ! with_nginx -t try timeout 60; then
     fail refused "nginx refuses its configuration: $(reason)"
   elif [ -z "$master" ]; then
     note_not_reloaded
   elif ! [ "$(nginx_tested "$error")" -ef "$1" ]; then
-    fail changed "$3 reads $(nginx_tested "$error") by now, not $1; repeat it"
+    fail changed "$2 reads $(nginx_tested "$error") by now, not $1; repeat it"
   else
     on_undo nginx_reload
-    reload_nginx "$2" || fail refused "$why"
+    reload_nginx "$3" || fail refused "$why"
   fi
 }
 

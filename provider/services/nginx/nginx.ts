@@ -83,7 +83,7 @@ export function nginxPlace(
     running: running?.value,
     inherits: true,
     effective: running ? "by either" : "by file",
-    steps: (text) => (state.live ? [step(state, "reload", limit(text), state.unit)] : []),
+    steps: (text) => (state.live ? [step(state, "reload", state.unit, limit(text))] : []),
     checks: () => [step(state, "check", state.unit, state.serving && !stale(state) ? "fresh" : "-")],
   };
 }
@@ -97,7 +97,7 @@ const stale = ({ reading, tree }: NginxState) => staleConfiguration(reading, tre
 /** A reload where files are right that nginx has not read. */
 export function readingNeeds(state: NginxState): Need[] {
   const what = state.serving?.unit === undefined ? undefined : stale(state);
-  return what === undefined ? [] : [{ what, steps: [step(state, "reload", "-", state.unit)] }];
+  return what === undefined ? [] : [{ what, steps: [step(state, "reload", state.unit, "-")] }];
 }
 
 /**
