@@ -183,6 +183,20 @@ print(sum(map(answered, held)))"`,
       ),
     );
     assert.match(reason, new RegExp(`kill -QUIT ${pid}`));
+    await say(server, `pkill -x nginx; sleep 1; nginx -g 'daemon off; master_process off;' >/dev/null 2>&1 & sleep 1`);
+    assert.match(await refusal(), /process \d+ without a master process \(root\) of no unit, on the ports 80 443 8099/);
+  });
+
+  test("what it was given is taken back where it is started by hand, and that is said", async () => {
+    await up();
+    await say(server, "systemctl stop nginx; nginx >/dev/null 2>&1");
+    const pid = await say(server, "cat /run/nginx.pid");
+    const { notes } = await destroy();
+    assert.match(
+      notes.join(),
+      new RegExp(`nginx was not reloaded: its process ${pid} is not the main process of the unit nginx`),
+    );
+    assert.match(await say(server, `cat ${CONF}`), /worker_connections 768;/);
   });
 
   test("the unit running another nginx than the one on port 80", async () => {
@@ -241,6 +255,10 @@ print(sum(map(answered, held)))"`,
     assert.deepEqual(await toDo(), []);
     await destroy();
     assert.equal(await say(server, "cat /etc/nginx/wapt-nginx.conf"), own);
+    // The unit says it where none runs.
+    await say(server, "systemctl stop nginx");
+    assert.equal((await observe()).nginx.tree.root, "/etc/nginx/wapt-nginx.conf");
+    assert.match(await refusal(args({ nginxConf: CONF })), /the unit nginx, which does not run, reads/);
   });
 
   test("with -p and -g: its own folder, its own user", async () => {
@@ -298,14 +316,16 @@ print(sum(map(answered, held)))"`,
     await up();
     assert.deepEqual(await toDo(), []);
     await say(server, "systemctl stop nginx");
-    assert.match(await refusal(), /the nginx that runs is not this server's own: process \d+ in a container \(root\)/);
+    assert.match(
+      await refusal(),
+      /the nginx that runs is none that this server's systemd can reload: process \d+ in a container \(root\)/,
+    );
   });
 
   test("a title alone makes no nginx of another account's process", async () => {
     await say(
       server,
       `printf 'load_module /tmp/evil.so;\\nevents { }\\n' >/tmp/evil.conf
-       runuser -u admin -- sh -c 'exec -a "nginx: master process nginx -c /tmp/evil.conf" sleep 60' >/dev/null 2>&1 &
        runuser -u admin -- python3 -c "
 import os
 os.execv('/bin/sleep', ['nginx: master process nginx -c /tmp/evil.conf', '60'])" >/dev/null 2>&1 & sleep 1`,

@@ -7,6 +7,8 @@ nginx_titled() { # TITLE: PIDs of nginx's processes that call themselves so
   grep -l "^nginx: $1" /proc/[0-9]*/cmdline 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'
 }
 
+nginx_named() { grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'; }
+
 nginx_workers() { # MASTER: PIDs of its workers that are not on their way out
   for pid in $(nginx_titled 'worker process'); do
     if ! grep -q 'shutting down' "/proc/$pid/cmdline" 2>/dev/null && grep -q "^PPid:.$1\$" "/proc/$pid/status" 2>/dev/null; then
@@ -51,11 +53,11 @@ nginx_ports() { # PID: the TCP ports that it listens on, one space between
     END { for (port in ports) { printf "%s%s", blank, port; blank = " " } }'
 }
 
-# Its title has the words of its command line with one space between, and those of -g are several.
-nginx_options() { # PID: its options of where and what to read, and their values, a line each
-  tr '\0\n' '  ' <"/proc/$1/cmdline" 2>/dev/null | awk '
-    /^nginx: master process / {
-      for (at = 5; at <= NF; at++) {
+# Its title, like what systemd shows, has the words of its command line with one space between, and those of -g are several.
+nginx_options() { # on stdin the words behind the program's name; the options of where and what to read, and their values, a line each
+  tr '\0\n' '  ' | awk '
+    {
+      for (at = 1; at <= NF; at++) {
         letters = $at
         if (!sub(/^-/, "", letters)) continue
         while (letters != "") {
@@ -72,16 +74,22 @@ nginx_options() { # PID: its options of where and what to read, and their values
     }'
 }
 
-# What `with_nginx` runs: the binary of a master, also one that was replaced since, with the options that it was started with.
-nginx_of() { # MASTER, or nothing where none runs; CONF, which is read then, or nothing for nginx's own
+# What `with_nginx` runs: the program of a master, also one that was replaced since, else that of its unit; with the options
+# that it is started with.
+nginx_of() { # MASTER, or nothing where none runs; CONF, which is read where no unit says what is; UNIT
   binary=nginx options=
   if [ -n "$1" ]; then
     binary=/proc/$1/exe
-    options=$(nginx_options "$1")
-  elif [ -n "$2" ]; then
-    options="-c
-$2"
+    options=$(sed 's/^nginx: master process [^ ]*//' "/proc/$1/cmdline" 2>/dev/null | nginx_options)
+    return
   fi
+  command=$(timeout 20 systemctl show -p ExecStart --value "$3" 2>/dev/null | sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
+  # Another program, such as one of the administrator's own, may do anything.
+  case ${command%% *} in
+    */nginx) binary=${command%% *} options=$(printf '%s' "${command#"$binary"}" | nginx_options) ;;
+    *) if [ -n "$2" ]; then options="-c
+$2"; fi ;;
+  esac
 }
 
 with_nginx() { # OPTION COMMAND...: COMMAND gets nginx, its options and OPTION
@@ -100,9 +108,12 @@ nginx_tested() { printf '%s\n' "$1" | sed -n 's/^nginx: .*configuration file \(.
 # Of nginx -T only the files' names: their text is not told apart reliably.
 nginx_names() { sed -n 's/^# configuration file \(.*\):$/\1/p'; }
 
-nginx_digest() { # names on stdin: one hash for them and for what is in them
-  tr '\n' '\0' | timeout 60 xargs -0 sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1
+nginx_digest() { # NAMES, a line each: one hash for them and for what is in them; nothing where there are none
+  if [ -z "$1" ]; then return; fi
+  printf '%s\n' "$1" | sed '/^$/d' | tr '\n' '\0' | timeout 60 xargs -0 sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1
 }
+
+nginx_reads() { nginx_digest "$(with_nginx -T timeout 60 2>/dev/null | nginx_names)"; }
 
 # What the workers of our own last reload have read: the digest of it, then those workers.
 nginx_marker=/run/pulumi-wapt/nginx
@@ -166,7 +177,7 @@ probe_nginx() { # CONF, "" to find it
     nginx_unasked "${1:-/etc/nginx/nginx.conf}"
     return
   fi
-  nginx_of "$serving" "$1"
+  nginx_of "$serving" "$1" nginx
   if [ -n "$serving" ]; then
     fact nginx serving "$serving" "$(readlink "/proc/$serving/exe")"
     fact nginx options "$options"
@@ -193,9 +204,12 @@ nginx_find() { # CONF, "" for whichever serves
   for pid in $(nginx_titled 'master process'); do
     where=$(nginx_place "$pid")
     if [ "$where" = here ]; then candidates="$candidates $pid" count=$((count + 1)); fi
-    if [ -n "$where" ]; then
-      fact nginx master "$pid" "$(unit_of_process "$pid")" "$(stat -c %U "/proc/$pid")" "$where" "$(nginx_ports "$pid")" \
-        "$(tr '\0\n' '  ' <"/proc/$pid/cmdline" | cut -c1-300)"
+    if [ -n "$where" ]; then nginx_process "$pid" "$where"; fi
+  done
+  # One that serves without a master, for debugging, has no title.
+  for pid in $(nginx_named); do
+    if [ "$(nginx_place "$pid")" = here ] && ! grep -q '^nginx: ' "/proc/$pid/cmdline" && [ -n "$(nginx_ports "$pid")" ]; then
+      nginx_process "$pid" single
     fi
   done
   if [ "$count" -gt 1 ]; then candidates=$(nginx_chosen "$1"); fi
@@ -204,11 +218,16 @@ nginx_find() { # CONF, "" for whichever serves
   if [ "$#" = 1 ]; then serving=$1; fi
 }
 
+nginx_process() { # PID WHERE
+  fact nginx master "$1" "$(unit_of_process "$1")" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
+    "$(tr '\0\n' '  ' <"/proc/$1/cmdline" | cut -c1-300)"
+}
+
 # Of several masters those that read a file, else those that serve where WAPT's agents come.
 nginx_chosen() { # CONF
   for pid in $candidates; do
     if [ -n "$1" ]; then
-      nginx_of "$pid" ''
+      nginx_of "$pid"
       if [ "$(nginx_tested "$(with_nginx -t limited 2>&1)")" -ef "$1" ]; then echo "$pid"; fi
     else
       case " $(nginx_ports "$pid") " in *' 80 '* | *' 443 '*) echo "$pid" ;; esac
@@ -227,7 +246,7 @@ nginx_configuration() { # CONF
   conf=$(nginx_tested "$said")
   conf=${conf:-$1}
   conf=${conf:-$(with_nginx -V limited 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
-  if [ -n "$1" ] && [ -n "$serving" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
+  if [ -n "$1" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
   fact nginx conf "$conf"
   disk "${conf%/*}"
   file "$conf"
@@ -252,13 +271,13 @@ nginx_running() {
     "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -Lc '%.9Z %n' 2>/dev/null)"
   # shellcheck disable=SC2086 # words
   if [ -f "$nginx_marker" ] && nginx_lives $workers | grep -qxF "$(sed 1d "$nginx_marker")"; then
-    fact nginx read "$(sed 1q "$nginx_marker")" "$(printf '%s\n' "$names" | sed '/^$/d' | nginx_digest)"
+    fact nginx read "$(sed 1q "$nginx_marker")" "$(nginx_digest "$names")"
   fi
 }
 
 nginx_check() { # CONF UNIT FRESH; FRESH is "fresh" where it was seen that nginx has read its files
-  nginx_of "$(nginx_master "$2")" "$1"
-  if [ "$3" = fresh ]; then nginx_mark "$2" "$(with_nginx -T timeout 60 2>/dev/null | nginx_names | nginx_digest)"; fi
+  nginx_of "$(nginx_master "$2")" "$1" "$2"
+  if [ "$3" = fresh ]; then nginx_mark "$2" "$(nginx_reads)"; fi
   # Where nothing can be bound the test comes after the rename and before the reload, in nginx_reload.
   can_bind || return 0
   with_nginx -t try in_place nginx timeout 60
@@ -271,8 +290,9 @@ nginx_check() { # CONF UNIT FRESH; FRESH is "fresh" where it was seen that nginx
 
 # In a folder of its own of root's, which a boot takes away.
 nginx_mark() { # UNIT DIGEST
+  rm -f "$nginx_marker"
   # shellcheck disable=SC2046 # words
-  if mkdir -p "${nginx_marker%/*}"; then
+  if [ -n "$2" ] && mkdir -p "${nginx_marker%/*}"; then
     { printf '%s\n' "$2" && nginx_lives $(nginx_workers "$(nginx_master "$1")"); } >"$nginx_marker.new" &&
       mv -f "$nginx_marker.new" "$nginx_marker"
   fi 2>/dev/null
@@ -281,7 +301,7 @@ nginx_mark() { # UNIT DIGEST
 nginx_reload() { # CONF UNIT NOFILE; NOFILE is "-" when it does not matter
   nginx_unit=$2
   master=$(nginx_master "$2")
-  nginx_of "$master" "$1"
+  nginx_of "$master" "$1" "$2"
   if ! with_nginx -t try timeout 60; then
     fail refused "nginx refuses its configuration: $(reason)"
   elif [ -z "$master" ]; then
@@ -318,9 +338,9 @@ tell_nginx() {
 
 reload_nginx() { # NOFILE
   master=$(nginx_master "$nginx_unit")
-  nginx_of "$master" ''
+  nginx_of "$master" '' "$nginx_unit"
   old=$(nginx_workers "$master")
-  digest=$(with_nginx -T timeout 60 2>/dev/null | nginx_names | nginx_digest)
+  digest=$(nginx_reads)
   tell_nginx || return 1
   tries=300
   while now=$(nginx_workers "$(nginx_master "$nginx_unit")") &&

@@ -138,7 +138,10 @@ export function nginxProblems({ installed, tree, test, masters, serving, otherTh
   const unknown = unknownServing(masters, serving);
   if (unknown !== undefined) return [{ property: "nginxConf", reason: unknown }];
   if (otherThan !== undefined) {
-    const reason = `nginxConf is ${otherThan}, but the nginx that serves (process ${serving?.pid}, ${harmless(serving?.title ?? "", 200)}) reads ${harmless(tree.root)}: remove nginxConf, or give that file`;
+    const who = serving
+      ? `the nginx that serves (process ${serving.pid}, ${harmless(serving.title, 200)})`
+      : "the unit nginx, which does not run,";
+    const reason = `nginxConf is ${otherThan}, but ${who} reads ${harmless(tree.root)}: remove nginxConf, or give that file`;
     return [{ property: "nginxConf", reason }];
   }
   if (serving && !tree.root.startsWith("/")) {

@@ -52,13 +52,14 @@ export function unknownServing(masters: readonly Master[], serving: Serving | un
   const found = (own.length > 1 ? own : masters).map(inWords).join("; ");
   return own.length > 1
     ? `several nginx run on this server: ${found}. Which of them serves WAPT can't be told: give nginxConf, the configuration that it reads, or end the others`
-    : `the nginx that runs is not this server's own: ${found}. Start nginx by its unit (systemctl start nginx), or connect to where it runs`;
+    : `the nginx that runs is none that this server's systemd can reload: ${found}. Start nginx by its unit (systemctl start nginx), or connect to where it runs`;
 }
 
 const PLACES: Readonly<Record<string, string>> = {
   account: "as an account other than root",
   container: "in a container",
   root: "below a root folder of its own",
+  single: "without a master process",
 };
 
 function inWords({ pid, unit, user, where, ports, title }: Master): string {

@@ -73,7 +73,8 @@ function hiddenReason(
   unit: string,
   confined: readonly string[],
 ) {
-  if (!isWritableHere) return `${there} is on a file system mounted read-only: remount it`;
+  if (!isWritableHere)
+    return `root can't write to ${there}: its file system is mounted read-only, or another machine's. Remount it`;
   if (isSame && isWritable) return undefined;
   const by = confined.length > 0 ? ` (${harmless(confined.join(", "))})` : "";
   return isSame

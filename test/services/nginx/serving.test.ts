@@ -67,10 +67,11 @@ describe("the nginx that serves", () => {
     ["container", /in a container \(root\)/],
     ["account", /as an account other than root \(alice\)/],
     ["root", /below a root folder of its own/],
+    ["single", /without a master process/],
   ] as const) {
     it(`is not one of another ${where}`, () => {
       const [reason] = said(state("events { }", master("12", "", where)));
-      assert.match(reason ?? "", /the nginx that runs is not this server's own: process 12/);
+      assert.match(reason ?? "", /the nginx that runs is none that this server's systemd can reload: process 12/);
       assert.match(reason ?? "", words);
       assert.deepEqual(said(state("events { }", master("11", "nginx"), master("12", "", where), serving("11"))), []);
     });
@@ -156,7 +157,7 @@ describe("the options of a master's title", () => {
       for (const shell of [["sh"], ["busybox", "sh"]]) {
         const { stdout, error } = spawnSync(
           shell[0]!,
-          [...shell.slice(1), "-c", `. ${program}; nginx_options ${child.pid}`],
+          [...shell.slice(1), "-c", `. ${program}; nginx_of ${child.pid}; printf '%s\\n' "$options"`],
           {
             encoding: "utf8",
           },

@@ -43,7 +43,7 @@ describe("what nginx sees of a folder for uploads", () => {
     );
     assert.match(
       reason({ access: "read-only", here: "read-only" }, false) ?? "",
-      /\/srv is on a file system mounted read-only/,
+      /root can't write to \/srv: its file system is mounted read-only/,
     );
   });
 
