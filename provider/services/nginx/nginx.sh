@@ -53,9 +53,11 @@ nginx_ports() { # PID: the TCP ports that it listens on, one space between
     END { for (port in ports) { printf "%s%s", blank, port; blank = " " } }'
 }
 
-# Its title, like what systemd shows, has the words of its command line with one space between, and those of -g are several.
-nginx_options() { # on stdin the words behind the program's name; the options of where and what to read, and their values, a line each
-  tr '\0\n' '  ' | awk '
+nginx_words() { tr '\0\n' '  ' <"/proc/$1/cmdline"; } 2>/dev/null # PID
+
+# A title, like what systemd shows, has the words of a command line with one space between, and those of -g are several.
+nginx_options() { # reads the words behind the program's name: its options of what to read, and their values, a line each
+  awk '
     {
       for (at = 1; at <= NF; at++) {
         letters = $at
@@ -80,10 +82,11 @@ nginx_of() { # MASTER, or nothing where none runs; CONF, which is read where no 
   binary=nginx options=
   if [ -n "$1" ]; then
     binary=/proc/$1/exe
-    options=$(sed 's/^nginx: master process [^ ]*//' "/proc/$1/cmdline" 2>/dev/null | nginx_options)
+    options=$(nginx_words "$1" | sed 's/^nginx: master process [^ ]*//' | nginx_options)
     return
   fi
-  command=$(timeout 20 systemctl show -p ExecStart --value "$3" 2>/dev/null | sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
+  command=$(timeout 20 systemctl show -p ExecStart --value "$3" 2>/dev/null |
+    sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
   # Another program, such as one of the administrator's own, may do anything.
   case ${command%% *} in
     */nginx) binary=${command%% *} options=$(printf '%s' "${command#"$binary"}" | nginx_options) ;;
@@ -200,10 +203,11 @@ nginx_unasked() { # CONF
 
 # Every master that runs, and in `serving` the one that serves WAPT, where that can be told.
 nginx_find() { # CONF, "" for whichever serves
-  candidates='' count=0
+  candidates=$(nginx_candidates)
+  # In its first moment a worker has the title of its master.
+  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then sleep 0.3 && candidates=$(nginx_candidates); fi
   for pid in $(nginx_titled 'master process'); do
     where=$(nginx_place "$pid")
-    if [ "$where" = here ]; then candidates="$candidates $pid" count=$((count + 1)); fi
     if [ -n "$where" ]; then nginx_process "$pid" "$where"; fi
   done
   # One that serves without a master, for debugging, has no title.
@@ -212,15 +216,19 @@ nginx_find() { # CONF, "" for whichever serves
       nginx_process "$pid" single
     fi
   done
-  if [ "$count" -gt 1 ]; then candidates=$(nginx_chosen "$1"); fi
+  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then candidates=$(nginx_chosen "$1"); fi
   # shellcheck disable=SC2086 # words
   set -- $candidates
   if [ "$#" = 1 ]; then serving=$1; fi
 }
 
+nginx_candidates() {
+  for pid in $(nginx_titled 'master process'); do if [ "$(nginx_place "$pid")" = here ]; then echo "$pid"; fi; done
+}
+
 nginx_process() { # PID WHERE
   fact nginx master "$1" "$(unit_of_process "$1")" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
-    "$(tr '\0\n' '  ' <"/proc/$1/cmdline" | cut -c1-300)"
+    "$(nginx_words "$1" | cut -c1-300)"
 }
 
 # Of several masters those that read a file, else those that serve where WAPT's agents come.
@@ -246,7 +254,7 @@ nginx_configuration() { # CONF
   conf=$(nginx_tested "$said")
   conf=${conf:-$1}
   conf=${conf:-$(with_nginx -V limited 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
-  if [ -n "$1" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
+  if [ -n "$1" ] && [ "$1" != "$conf" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
   fact nginx conf "$conf"
   disk "${conf%/*}"
   file "$conf"
