@@ -29,9 +29,9 @@ export interface ServerArguments {
    * Default: `as needed`.
    */
   restart?: "as needed" | "never";
-  /** nginx's main configuration file. Default: the one that nginx itself was built to read. */
+  /** nginx's main configuration file. Default: the one that the nginx that serves reads, or that its unit names. */
   nginxConf?: string;
-  /** The user of nginx's workers. Default: nginx's `user` directive, else the user that nginx was built for. */
+  /** The user of nginx's workers. Default: whom they run as, else nginx's `user` directive or the user it was built for. */
   nginxUser?: string;
   /** postgresql.conf. Default: that of the cluster whose port is waptserver.ini's `db_port`. */
   postgresqlConf?: string;

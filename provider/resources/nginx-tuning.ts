@@ -1,7 +1,17 @@
 /** `worker_connections` and `worker_rlimit_nofile` in nginx's configuration. */
 import { posix } from "node:path";
 import { kernelProbe, openFilesProblems, portWarnings } from "../services/kernel/kernel";
-import { nginxPlace, nginxProbe, nginxProblems, workersLimit, workerWarnings } from "../services/nginx/nginx";
+import { clockWarnings } from "../services/nginx/freshness";
+import {
+  commandLineProblems,
+  nginxPlace,
+  nginxProbe,
+  nginxProblems,
+  readingNeeds,
+  workersLimit,
+  workerWarnings,
+} from "../services/nginx/nginx";
+import { replacedWarnings, servingProblems } from "../services/nginx/serving";
 import { stoppedNeeds } from "../services/systemd/units";
 import { diskProblems } from "../transaction/observation";
 import { unreadable } from "../transaction/target";
@@ -44,12 +54,20 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         nginxPlace(nginx, connections),
         nginxPlace(nginx, limit, { value: workersLimit(nginx), limitsFiles: true }),
       ],
+      needs: readingNeeds(nginx),
       left: stoppedNeeds(server.systemd),
       problems: [
+        ...servingProblems(nginx),
+        ...commandLineProblems(nginx, "worker_rlimit_nofile"),
         ...openFilesProblems(kernel, { workerRlimitNofile: worker_rlimit_nofile }, worker_connections),
         ...diskProblems(server, [posix.dirname(nginx.tree.root), "/var/lib", "/var/backups"], "workerConnections"),
       ],
-      warnings: [...portWarnings(kernel, worker_connections), ...workerWarnings(nginx, kernel.cpus)],
+      warnings: [
+        ...portWarnings(kernel, worker_connections),
+        ...workerWarnings(nginx, kernel.cpus),
+        ...replacedWarnings(nginx),
+        ...clockWarnings(nginx.reading),
+      ],
     };
   },
 };

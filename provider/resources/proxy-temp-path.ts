@@ -5,10 +5,14 @@
  * proxied server; uploads lie in client_body_temp_path (Debian: `/var/lib/nginx/body`).
  */
 import { z } from "zod";
-import { innerWarnings, nginxPlace, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
+import { clockWarnings } from "../services/nginx/freshness";
+import { innerWarnings, nginxPlace, nginxProbe, nginxProblems, nginxUser, readingNeeds } from "../services/nginx/nginx";
+import { replacedWarnings, servingProblems } from "../services/nginx/serving";
 import { uploadsNow, uploadsProblems } from "../services/nginx/uploads";
 import { stoppedNeeds } from "../services/systemd/units";
+import { uploadsCheck, uploadsProbe, viewProblems } from "../services/uploads/uploads";
 import { ownsFolder } from "../transaction/ownership";
+import { folderStands } from "../transaction/plan";
 import { unreadable } from "../transaction/target";
 import { type Definition, path, type ServerArguments } from "./definition";
 import { unitsProbe } from "./units";
@@ -70,7 +74,7 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
       .optional(),
   },
   settings: (args) => ({ client_body_temp_path: args.path }),
-  probes: (args) => [unitsProbe, nginxProbe(args.nginxConf)],
+  probes: (args) => [unitsProbe, nginxProbe(args.nginxConf), uploadsProbe(args.path)],
   folders: (args) => [args.path],
   target({ client_body_temp_path }, server, { minFree: given = DEFAULT_MIN_FREE, nginxUser: user }) {
     const { nginx } = server;
@@ -83,21 +87,41 @@ export const proxyTempPath: Definition<ProxyTempPathArguments, ProxyTempPathSett
       selinuxType: "httpd_var_lib_t",
       minFree: { text: given, kilobytes: kilobytes(given) ?? 0 },
     };
-    const free = server.folders[folder.path]?.freeKilobytes ?? Number.POSITIVE_INFINITY;
+    const state = server.folders[folder.path];
+    const free = state?.freeKilobytes ?? Number.POSITIVE_INFINITY;
     const reason = `${folder.path}: its partition has ${Math.floor(free / 1024)} MiB free, minFree asks for ${given}: choose another path, or a smaller minFree`;
     const tooSmall = free < folder.minFree.kilobytes;
     // A folder that is in use already fills and empties: it is refused only before its first use.
     const isOwn = ownsFolder(server, folder.path);
-    const isInUse = isOwn || uploadsNow(nginx) === folder.path;
+    const isInUse = isOwn || [folder.path, state?.real].includes(uploadsNow(nginx) ?? "");
+    const place = nginxPlace(nginx, { setting: "client_body_temp_path", context: "http", value: folder.path });
     return {
-      places: [nginxPlace(nginx, { setting: "client_body_temp_path", context: "http", value: folder.path })],
+      places: [
+        {
+          ...place,
+          checks: (text) => [
+            ...(text === folder.path ? [uploadsCheck(nginx.unit, text, folder.owner)] : []),
+            ...(place.checks?.(text) ?? []),
+          ],
+        },
+      ],
       folder,
+      needs: readingNeeds(nginx),
       left: stoppedNeeds(server.systemd),
       problems: [
-        ...uploadsProblems(folder.path, server.folders[folder.path], isInUse),
+        ...servingProblems(nginx),
+        ...uploadsProblems(folder.path, state, isInUse),
+        ...(server.root === ""
+          ? viewProblems(folder.path, nginx.unit, server.uploads, folderStands(server, folder))
+          : []),
         ...(tooSmall && !isOwn ? [{ property: "path", reason }] : []),
       ],
-      warnings: [...(tooSmall && isOwn ? [reason] : []), ...innerWarnings(nginx, "client_body_temp_path")],
+      warnings: [
+        ...(tooSmall && isOwn ? [reason] : []),
+        ...innerWarnings(nginx, "client_body_temp_path"),
+        ...replacedWarnings(nginx),
+        ...clockWarnings(nginx.reading),
+      ],
     };
   },
 };

@@ -6,6 +6,7 @@ import { kernel } from "./kernel/kernel";
 import { nginx } from "./nginx/nginx";
 import { postgresql } from "./postgresql/postgresql";
 import { systemd } from "./systemd/units";
+import { uploads } from "./uploads/uploads";
 import { wapt } from "./wapt/wapt";
 
 /**
@@ -33,7 +34,7 @@ const order: readonly Slot[] = [
   { step: "wapt restart", by: { service: "wapt", verb: "started" } },
 ];
 
-export const services = { byName: { kernel, systemd, nginx, postgresql, wapt }, order };
+export const services = { byName: { kernel, systemd, nginx, uploads, postgresql, wapt }, order };
 
 /** A server as its services say it is. */
 export type Server = Observed<typeof services>;

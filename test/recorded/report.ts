@@ -72,7 +72,7 @@ function earlier([service = "", name = "", ...values]: readonly string[]): [stri
     "nginx version": [["nginx.version", line]],
     "nginx test": [["nginx.test", line]],
     "nginx conf": [["nginx.conf", line]],
-    "nginx worker": [["worker", line]],
+    "nginx worker": [["worker", values.slice(0, 3).join(" ")]],
     "postgresql cluster": [["postgres", [...values.slice(1, 6), first, values[6]].join(" ")]],
     "postgresql command": [[`postgres.command ${first}`, others.join(" ")]],
     "postgresql answer": [[`postgres.answer ${first}`, others.join(" ")]],

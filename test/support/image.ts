@@ -34,7 +34,7 @@ export const shells = [["sh"], ["dash"], ["busybox", "sh"]].filter(
 
 export const scopeOf = (root: string): Scope => ({
   root,
-  probes: waptServer.probes({ connection: { host: "paris" }, clients: 1 }),
+  probes: waptServer.probes({ connection: { host: "paris" }, clients: 1, uploads: { path: UPLOADS } }),
   folders: [UPLOADS],
 });
 

@@ -2,6 +2,7 @@
 import { checkArguments } from "../../provider/resources/definition";
 import { waptServer } from "../../provider/resources/wapt-server";
 import { type Server, services } from "../../provider/services";
+import { uploadsProbe } from "../../provider/services/uploads/uploads";
 import type { Claim } from "../../provider/transaction/ownership";
 import { type Plan, planOf } from "../../provider/transaction/plan";
 import { type Scope, transactionCalls, transactionProgram } from "../../provider/transaction/program";
@@ -33,7 +34,7 @@ export const HOLDER = "the stack organization/wapt-site/paris";
 
 const SCOPE: Scope = {
   root: "",
-  probes: waptServer.probes({ connection: { host: "paris" }, clients: 1 }),
+  probes: [...waptServer.probes({ connection: { host: "paris" }, clients: 1 }), uploadsProbe(FEW.path, MANY.path)],
   folders: [FEW.path, MANY.path],
 };
 

@@ -1,17 +1,125 @@
-# nginx: what it reads and runs with, its test of a candidate, its reload. A part of observe.sh and apply.sh.
+# nginx: which of its processes serves, what that reads and runs with, the test of a candidate, the reload. A part of
+# observe.sh and apply.sh.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # root, errors and why are theirs
+# shellcheck disable=SC2154,SC3013 # root, errors and why are theirs; dash and busybox have -ef
+
+nginx_titled() { # TITLE: PIDs of nginx's processes that call themselves so
+  grep -l "^nginx: $1" /proc/[0-9]*/cmdline 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'
+}
+
+nginx_named() { grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'; }
 
 nginx_workers() { # MASTER: PIDs of its workers that are not on their way out
-  grep -l '^nginx: worker process' /proc/[0-9]*/cmdline 2>/dev/null | while IFS= read -r f; do
-    pid=${f#/proc/} && pid=${pid%/cmdline}
-    if ! grep -q 'shutting down' "$f" 2>/dev/null && grep -q "^PPid:.$1\$" "/proc/$pid/status" 2>/dev/null; then
+  for pid in $(nginx_titled 'worker process'); do
+    if ! grep -q 'shutting down' "/proc/$pid/cmdline" 2>/dev/null && grep -q "^PPid:.$1\$" "/proc/$pid/status" 2>/dev/null; then
       printf '%s\n' "$pid"
     fi
   done
 }
 
-nginx_master() { timeout 20 systemctl show -p MainPID --value nginx 2>/dev/null; }
+# A worker for as long as it lives: its PID and when it began, in ticks since the boot.
+nginx_lives() { # PID...
+  for pid; do awk '{ pid = $1; sub(/.*\) /, ""); print pid, $20 }' "/proc/$pid/stat" 2>/dev/null; done
+}
+
+nginx_master() { # UNIT: its main process, where that is nginx
+  pid=$(timeout 20 systemctl show -p MainPID --value "$1" 2>/dev/null)
+  if grep -q '^nginx: master process' "/proc/${pid:-0}/cmdline" 2>/dev/null; then printf '%s' "$pid"; fi
+}
+
+# Where a process is. What another account started may say anything, and root runs nothing of it.
+nginx_place() { # PID; nothing when it has ended
+  if [ "/proc/$1/ns/pid" -ef /proc/self/ns/pid ]; then
+    if ! [ "/proc/$1/root/" -ef / ]; then
+      echo root
+    elif [ "$(awk '/^Uid:/ { print $2 }' "/proc/$1/status" 2>/dev/null)" != 0 ]; then
+      echo account
+    else
+      echo here
+    fi
+  elif [ -e "/proc/$1/ns/pid" ]; then
+    echo container
+  fi
+}
+
+nginx_ports() { # PID: the TCP ports that it listens on, one space between
+  { ls -l "/proc/$1/fd" && cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6"; } 2>/dev/null | awk '
+    function decimal(hex, value, at) {
+      for (at = 1; at <= length(hex); at++) value = 16 * value + index("123456789ABCDEF", substr(hex, at, 1))
+      return value
+    }
+    /socket:/ { sub(/.*socket:\[/, ""); sub(/\].*/, ""); held[$0] = 1; next }
+    $4 == "0A" && ($10 in held) { port = $2; sub(/.*:/, "", port); ports[decimal(port)] = 1 }
+    END { for (port in ports) { printf "%s%s", blank, port; blank = " " } }'
+}
+
+nginx_words() { tr '\0\n' '  ' <"/proc/$1/cmdline"; } 2>/dev/null # PID
+
+# A title, like what systemd shows, has the words of a command line with one space between, and those of -g are several.
+nginx_options() { # reads the words behind the program's name: its options of what to read, and their values, a line each
+  awk '
+    {
+      for (at = 1; at <= NF; at++) {
+        letters = $at
+        if (!sub(/^-/, "", letters)) continue
+        while (letters != "") {
+          letter = substr(letters, 1, 1)
+          letters = substr(letters, 2)
+          if (letter !~ /[cpeg]/) continue
+          value = letters == "" ? $(++at) : letters
+          letters = ""
+          while (at < NF && ($(at + 1) !~ /^-/ || (letter == "g" && value !~ /;$/))) value = value " " $(++at)
+          print "-" letter
+          print value
+        }
+      }
+    }'
+}
+
+# What `with_nginx` runs: the program of a master, also one that was replaced since, else that of its unit; with the options
+# that it is started with.
+nginx_of() { # MASTER, or nothing where none runs; CONF, which is read where no unit says what is; UNIT
+  binary=nginx options=
+  if [ -n "$1" ]; then
+    binary=/proc/$1/exe
+    options=$(nginx_words "$1" | sed 's/^nginx: master process [^ ]*//' | nginx_options)
+    return
+  fi
+  command=$(timeout 20 systemctl show -p ExecStart --value "$3" 2>/dev/null |
+    sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
+  # Another program, such as one of the administrator's own, may do anything.
+  case ${command%% *} in
+    */nginx) binary=${command%% *} options=$(printf '%s' "${command#"$binary"}" | nginx_options) ;;
+    *) if [ -n "$2" ]; then options="-c
+$2"; fi ;;
+  esac
+}
+
+with_nginx() { # OPTION COMMAND...: COMMAND gets nginx, its options and OPTION
+  option=$1
+  shift
+  set -- "$@" "$binary"
+  while IFS= read -r word; do if [ -n "$word" ]; then set -- "$@" "$word"; fi; done <<END
+$options
+END
+  "$@" "$option"
+}
+
+# The configuration file that nginx says it has tested, whatever came of it.
+nginx_tested() { printf '%s\n' "$1" | sed -n 's/^nginx: .*configuration file \(.*\) test .*/\1/p' | tail -n 1; } # COMPLAINT
+
+# Of nginx -T only the files' names: their text is not told apart reliably.
+nginx_names() { sed -n 's/^# configuration file \(.*\):$/\1/p'; }
+
+nginx_digest() { # NAMES, a line each: one hash for them and for what is in them; nothing where there are none
+  if [ -z "$1" ]; then return; fi
+  printf '%s\n' "$1" | sed '/^$/d' | tr '\n' '\0' | timeout 60 xargs -0 sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1
+}
+
+nginx_reads() { nginx_digest "$(with_nginx -T timeout 60 2>/dev/null | nginx_names)"; }
+
+# What the workers of our own last reload have read: the digest of it, then those workers.
+nginx_marker=/run/pulumi-wapt/nginx
 
 # Where no nginx can be asked: a file, then those that it includes. A key is never included, so it is never sent.
 nginx_file() { # PATH
@@ -62,40 +170,125 @@ nginx_includes() {
 }
 
 probe_nginx() { # CONF, "" to find it
-  if [ -n "$root" ] || ! command -v nginx >/dev/null 2>&1; then
-    conf=${1:-/etc/nginx/nginx.conf}
-    fact nginx conf "$conf"
-    nginx_file "$conf"
-    disk "${conf%/*}"
+  serving=
+  if [ -n "$root" ]; then
+    nginx_unasked "${1:-/etc/nginx/nginx.conf}"
     return
   fi
-  fact nginx version "$(limited nginx -V 2>&1)"
-  if [ -n "$1" ]; then set -- "$1" -c "$1"; else set -- ''; fi
-  conf=$1
-  shift
-  # -T prints every file's text; only their names are kept here, since the text is not told apart reliably.
-  dump=$({ limited nginx -T "$@" 2>&3 | sed -n 's/^# configuration file \(.*\):$/\1/p'; } 3>"$errors")
-  if limited nginx -t -q "$@" 2>/dev/null; then
-    fact nginx test ok
-  else
-    fact nginx test "$(cat "$errors")"
+  nginx_find "$1"
+  if [ -z "$serving" ] && ! command -v nginx >/dev/null 2>&1; then
+    nginx_unasked "${1:-/etc/nginx/nginx.conf}"
+    return
   fi
-  conf=${conf:-$(limited nginx -V 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  nginx_of "$serving" "$1" nginx
+  if [ -n "$serving" ]; then
+    fact nginx serving "$serving" "$(readlink "/proc/$serving/exe")"
+    fact nginx options "$options"
+  fi
+  fact nginx version "$(with_nginx -V limited 2>&1)"
+  nginx_configuration "$1"
+  nginx_running
+}
+
+nginx_unasked() { # CONF
+  conf=$1
+  # What it was built with is a text in it.
+  if [ -f "$root/usr/sbin/nginx" ]; then
+    fact nginx built "$(limited grep -ao -- '--prefix=[[:print:]]*' "$root/usr/sbin/nginx" | head -n 1)"
+  fi 2>/dev/null
+  fact nginx conf "$conf"
+  nginx_file "$conf"
+  disk "${conf%/*}"
+}
+
+# Every master that runs, and in `serving` the one that serves WAPT, where that can be told.
+nginx_find() { # CONF, "" for whichever serves
+  candidates=$(nginx_candidates)
+  # In its first moment a worker has the title of its master.
+  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then sleep 0.3 && candidates=$(nginx_candidates); fi
+  for pid in $(nginx_titled 'master process'); do
+    where=$(nginx_place "$pid")
+    if [ -n "$where" ]; then nginx_process "$pid" "$where"; fi
+  done
+  # One that serves without a master, for debugging, has no title.
+  for pid in $(nginx_named); do
+    if [ "$(nginx_place "$pid")" = here ] && ! grep -q '^nginx: ' "/proc/$pid/cmdline" && [ -n "$(nginx_ports "$pid")" ]; then
+      nginx_process "$pid" single
+    fi
+  done
+  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then candidates=$(nginx_chosen "$1"); fi
+  # shellcheck disable=SC2086 # words
+  set -- $candidates
+  if [ "$#" = 1 ]; then serving=$1; fi
+}
+
+nginx_candidates() {
+  for pid in $(nginx_titled 'master process'); do if [ "$(nginx_place "$pid")" = here ]; then echo "$pid"; fi; done
+}
+
+nginx_process() { # PID WHERE
+  fact nginx master "$1" "$(unit_of_process "$1")" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
+    "$(nginx_words "$1" | cut -c1-300)"
+}
+
+# Of several masters those that read a file, else those that serve where WAPT's agents come.
+nginx_chosen() { # CONF
+  for pid in $candidates; do
+    if [ -n "$1" ]; then
+      nginx_of "$pid"
+      if [ "$(nginx_tested "$(with_nginx -t limited 2>&1)")" -ef "$1" ]; then echo "$pid"; fi
+    else
+      case " $(nginx_ports "$pid") " in *' 80 '* | *' 443 '*) echo "$pid" ;; esac
+    fi
+  done
+}
+
+# The files that nginx reads, and whether it takes them.
+nginx_configuration() { # CONF
+  names=$({ with_nginx -T limited 2>&3 && printf '\n# configuration file ok:\n'; } 3>"$errors" | nginx_names)
+  said=$(cat "$errors")
+  case $names in
+    *ok) names=${names%ok} && fact nginx test ok ;;
+    *) fact nginx test "$said" ;;
+  esac
+  conf=$(nginx_tested "$said")
+  conf=${conf:-$1}
+  conf=${conf:-$(with_nginx -V limited 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  if [ -n "$1" ] && [ "$1" != "$conf" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
   fact nginx conf "$conf"
   disk "${conf%/*}"
   file "$conf"
-  printf '%s\n' "$dump" | while IFS= read -r f; do file "$f"; done
-  master=$(nginx_master)
-  if [ -n "$master" ] && [ "$master" != 0 ]; then
+  while IFS= read -r f; do if [ -n "$f" ]; then file "$f"; fi; done <<END
+$names
+END
+}
+
+# What the one that serves runs with, and what tells whether it has read its files since they were changed.
+nginx_running() {
+  if [ -z "$serving" ]; then return; fi
+  workers=$(nginx_workers "$serving")
+  for pid in $workers; do
+    life=$(nginx_lives "$pid")
     # shellcheck disable=SC2046 # two words
-    for pid in $(nginx_workers "$master"); do fact nginx worker "$pid" $(open_files "$pid"); done
+    fact nginx worker "$pid" $(open_files "$pid") "$(stat -c %U "/proc/$pid" 2>/dev/null)" "${life#* }"
+  done
+  read -r uptime _ </proc/uptime
+  fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
+  # A link and what it leads to: either may be new.
+  fact nginx changed "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -c '%.9Z %n' 2>/dev/null)" \
+    "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -Lc '%.9Z %n' 2>/dev/null)"
+  # shellcheck disable=SC2086 # words
+  if [ -f "$nginx_marker" ] && nginx_lives $workers | grep -qxF "$(sed 1d "$nginx_marker")"; then
+    fact nginx read "$(sed 1q "$nginx_marker")" "$(nginx_digest "$names")"
   fi
 }
 
-nginx_check() { # CONF
+nginx_check() { # CONF UNIT FRESH; FRESH is "fresh" where it was seen that nginx has read its files
+  nginx_of "$(nginx_master "$2")" "$1" "$2"
+  if [ "$3" = fresh ]; then nginx_mark "$2" "$(nginx_reads)"; fi
   # Where nothing can be bound the test comes after the rename and before the reload, in nginx_reload.
   can_bind || return 0
-  try in_place nginx timeout 60 nginx -t -q -c "$1"
+  with_nginx -t try in_place nginx timeout 60
   case $? in
     0) ;;
     99) note "nginx's new configuration could not be tested before it was in place: $1 was being changed" ;;
@@ -103,24 +296,62 @@ nginx_check() { # CONF
   esac
 }
 
-nginx_reload() { # CONF NOFILE; NOFILE is "-" when it does not matter
-  if ! try timeout 60 nginx -t -q -c "$1"; then
+# In a folder of its own of root's, which a boot takes away.
+nginx_mark() { # UNIT DIGEST
+  rm -f "$nginx_marker"
+  # shellcheck disable=SC2046 # words
+  if [ -n "$2" ] && mkdir -p "${nginx_marker%/*}"; then
+    { printf '%s\n' "$2" && nginx_lives $(nginx_workers "$(nginx_master "$1")"); } >"$nginx_marker.new" &&
+      mv -f "$nginx_marker.new" "$nginx_marker"
+  fi 2>/dev/null
+}
+
+nginx_reload() { # CONF UNIT NOFILE; NOFILE is "-" when it does not matter
+  nginx_unit=$2
+  master=$(nginx_master "$2")
+  nginx_of "$master" "$1" "$2"
+  if ! with_nginx -t try timeout 60; then
     fail refused "nginx refuses its configuration: $(reason)"
-  elif ! is_running nginx; then
-    note "nginx is not running: its configuration is in place, it was not started"
+  elif [ -z "$master" ]; then
+    note_not_reloaded
+  elif ! [ "$(nginx_tested "$error")" -ef "$1" ]; then
+    fail changed "$2 reads $(nginx_tested "$error") by now, not $1; repeat it"
   else
     on_undo nginx_reload
-    reload_nginx "$2" || fail refused "$why"
+    reload_nginx "$3" || fail refused "$why"
+  fi
+}
+
+note_not_reloaded() {
+  others=$(nginx_titled 'master process' | while read -r pid; do
+    case $(nginx_place "$pid") in here | account) printf ' %s' "$pid" ;; esac
+  done)
+  if [ -n "$others" ]; then
+    note "nginx was not reloaded: its process$others is not the main process of the unit $nginx_unit"
+  else
+    note "nginx is not running: its configuration is in place, it was not started"
   fi
 }
 
 undo_nginx_reload() { reload_nginx - || lost "$why"; }
 
+# As its unit says, else as nginx does.
+tell_nginx() {
+  if [ "$(timeout 20 systemctl show -p CanReload --value "$nginx_unit" 2>/dev/null)" = no ]; then
+    service kill -s HUP --kill-who=main "$nginx_unit"
+  else
+    service reload "$nginx_unit"
+  fi
+}
+
 reload_nginx() { # NOFILE
-  old=$(nginx_workers "$(nginx_master)")
-  service reload nginx || return 1
+  master=$(nginx_master "$nginx_unit")
+  nginx_of "$master" '' "$nginx_unit"
+  old=$(nginx_workers "$master")
+  digest=$(nginx_reads)
+  tell_nginx || return 1
   tries=300
-  while now=$(nginx_workers "$(nginx_master)") &&
+  while now=$(nginx_workers "$(nginx_master "$nginx_unit")") &&
     { [ -z "$now" ] || printf '%s\n' "$now" | grep -qxF "$old"; }; do
     tries=$((tries - 1))
     if [ "$tries" = 0 ]; then
@@ -129,6 +360,7 @@ reload_nginx() { # NOFILE
     fi
     sleep 0.1
   done
+  nginx_mark "$nginx_unit" "$digest"
   for pid in $now; do
     soft=$(awk '/^Max open files/ { print $4 }' "/proc/$pid/limits" 2>/dev/null)
     if [ "$1" != - ] && [ -n "$soft" ] && [ "$soft" != "$1" ]; then

@@ -5,8 +5,15 @@ import type { Tree } from "../../text/format";
 import { harmless } from "../../text/harmless";
 import { type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
-import type { Place } from "../../transaction/target";
+import type { Need, Place } from "../../transaction/target";
+import { type Reading, readingOf, staleConfiguration } from "./freshness";
 import { directives, nginxConf } from "./nginx-conf";
+import { type Master, mastersOf, type Serving, servingOf, unknownServing } from "./serving";
+
+/** A process that answers requests. */
+export interface Worker extends OpenFiles {
+  readonly user?: string;
+}
 
 export interface NginxState {
   readonly installed: boolean;
@@ -18,7 +25,17 @@ export interface NginxState {
   readonly version: string;
   /** "ok", or what `nginx -t` said. */
   readonly test: string;
-  readonly workers: readonly OpenFiles[];
+  /** Those of the one that serves. */
+  readonly workers: readonly Worker[];
+  /** All that run. */
+  readonly masters: readonly Master[];
+  /** undefined where none runs, or where it can't be told which of several serves. */
+  readonly serving?: Serving;
+  /** The unit of the one that serves, else of the one that would be started. */
+  readonly unit: string;
+  /** The configuration that the program gives, where the one that serves reads another. */
+  readonly otherThan?: string;
+  readonly reading: Reading;
 }
 
 export const nginx: Service<NginxState> = {
@@ -27,18 +44,24 @@ export const nginx: Service<NginxState> = {
   parse: (facts: Facts, files: ReadonlyMap<string, string>, root: string): NginxState => {
     const conf = facts.one("conf") ?? "";
     const version = facts.one("version");
+    const serving = servingOf(facts);
     return {
       installed: version !== undefined || (root !== "" && files.has(conf)),
       live: root === "",
       tree: { root: conf, files },
-      version: version ?? "",
+      version: version ?? facts.one("built") ?? "",
       test: facts.one("test")?.trim() ?? "ok",
-      workers: facts.named("worker").map(([, soft, hard]) => openFiles(soft, hard)),
+      workers: facts.named("worker").map(([, soft, hard, user]) => ({ ...openFiles(soft, hard), user })),
+      masters: mastersOf(facts),
+      serving,
+      unit: serving?.unit ?? "nginx",
+      otherThan: facts.one("given"),
+      reading: readingOf(facts),
     };
   },
 };
 
-/** `conf` is the main configuration file, "" for the one that nginx was built to read. */
+/** `conf` is the main configuration file, "" for that of the nginx that serves, else the one that it was built to read. */
 export const nginxProbe = (conf = ""): Probe => ({ service: "nginx", words: [conf] });
 
 /** A directive of the main configuration or of what it includes. */
@@ -60,8 +83,8 @@ export function nginxPlace(
     running: running?.value,
     inherits: true,
     effective: running ? "by either" : "by file",
-    steps: (text) => (state.live ? [step(state, "reload", limit(text))] : []),
-    checks: () => [step(state, "check")],
+    steps: (text) => (state.live ? [step(state, "reload", state.unit, limit(text))] : []),
+    checks: () => [step(state, "check", state.unit, state.serving && !stale(state) ? "fresh" : "-")],
   };
 }
 
@@ -69,12 +92,38 @@ const step = ({ tree }: NginxState, verb: string, ...words: string[]): Step => {
   return { service: "nginx", verb, words: [tree.root, ...words] };
 };
 
-/** The user of nginx's workers: of its `user` directive, else the one it was compiled with. */
-export function nginxUser({ tree, version }: NginxState, given?: string): string {
-  if (given) return given;
-  const [configured] = inMain(tree, "user");
-  const compiled = /--user=(\S+)/.exec(version)?.[1];
-  return configured?.value.split(" ")[0] ?? compiled ?? "www-data";
+const stale = ({ reading, tree }: NginxState) => staleConfiguration(reading, tree.root);
+
+/** A reload where files are right that nginx has not read. */
+export function readingNeeds(state: NginxState): Need[] {
+  const what = state.serving?.unit === undefined ? undefined : stale(state);
+  return what === undefined ? [] : [{ what, steps: [step(state, "reload", state.unit, "-")] }];
+}
+
+/**
+ * The user of nginx's workers: whom they run as, unless a reload would change that; else the one of the `user`
+ * directive, the one that nginx was built for, and nginx's own default.
+ */
+export function nginxUser(state: NginxState, given?: string): string {
+  const { tree, version, workers, serving } = state;
+  const running = workers[0]?.user;
+  if (given || (running && !stale(state))) return given || running!;
+  const [configured] = [...inMain(commandLine(serving), "user"), ...inMain(tree, "user")];
+  return configured?.value.split(" ")[0] ?? /--user=(\S+)/.exec(version)?.[1] ?? "nobody";
+}
+
+/** The directives of its command line, as a file. */
+const commandLine = (serving: Serving | undefined): Tree => ({
+  root: "-g",
+  files: new Map([["-g", serving?.globals ?? ""]]),
+});
+
+/** nginx refuses a directive in a file that its command line has too. */
+export function commandLineProblems({ serving }: NginxState, setting: string): Problem[] {
+  const [given] = inMain(commandLine(serving), setting);
+  if (!serving || !given) return [];
+  const reason = `${setting} ${given.value} is on the command line of nginx (${harmless(serving.title, 200)}): remove it there (systemctl cat ${serving.unit ?? "nginx"})`;
+  return [{ property: "connection", reason }];
 }
 
 /** The least of the workers' limits of open files: one that kept an old limit is a difference. */
@@ -84,8 +133,21 @@ export function workersLimit({ workers }: NginxState): string | undefined {
     : String(workers.reduce((least, { soft }) => Math.min(least, soft), Number.POSITIVE_INFINITY));
 }
 
-/** What forbids any change of nginx's configuration. */
-export function nginxProblems({ installed, tree, test }: NginxState): Problem[] {
+/** What forbids any change of nginx's configuration: it is not known, or nginx refuses it. */
+export function nginxProblems({ installed, tree, test, masters, serving, otherThan }: NginxState): Problem[] {
+  const unknown = unknownServing(masters, serving);
+  if (unknown !== undefined) return [{ property: "nginxConf", reason: unknown }];
+  if (otherThan !== undefined) {
+    const who = serving
+      ? `the nginx that serves (process ${serving.pid}, ${harmless(serving.title, 200)})`
+      : "the unit nginx, which does not run,";
+    const reason = `nginxConf is ${otherThan}, but ${who} reads ${harmless(tree.root)}: remove nginxConf, or give that file`;
+    return [{ property: "nginxConf", reason }];
+  }
+  if (serving && !tree.root.startsWith("/")) {
+    const reason = `the nginx that serves (process ${serving.pid}, ${harmless(serving.title, 200)}) reads ${harmless(tree.root)}, a path that depends on where it was started: start it with whole paths (-c, -p)`;
+    return [{ property: "nginxConf", reason }];
+  }
   if (!installed || !tree.files.has(tree.root)) {
     const reason = `nginx is not installed, or its configuration ${tree.root || "nginx.conf"} can't be read: give nginxConf where it lies elsewhere`;
     return [{ property: "nginxConf", reason }];

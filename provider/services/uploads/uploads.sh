@@ -1,0 +1,41 @@
+# The folder of nginx's uploads as nginx sees it: in the file systems of its service, as the user of its workers. A part
+# of observe.sh and apply.sh.
+# shellcheck shell=sh
+# shellcheck disable=SC2154,SC3013 # root and serving are theirs; dash and busybox have -ef
+
+# Every step of the path is the service's own, since it is walked from the root that the service sees.
+nginx_user_may() { # MASTER USER TEST PATH
+  (cd "/proc/$1/root" 2>/dev/null && timeout 20 runuser -u "$2" -- test "$3" ".$4" 2>/dev/null)
+}
+
+probe_uploads() { # PATH...: after probe_nginx, which says what serves
+  if [ -n "$root" ] || [ -z "$serving" ]; then return; fi
+  user=$(for pid in $(nginx_workers "$serving"); do stat -c %U "/proc/$pid" 2>/dev/null && break; done)
+  for path; do uploads_view "$(readlink -f "$path" || printf '%s' "$path")"; done
+  fact uploads confined "$(limited systemctl show -p ProtectSystem -p ProtectHome -p ReadOnlyPaths -p InaccessiblePaths \
+    -p TemporaryFileSystem -p BindPaths -p BindReadOnlyPaths -p PrivateTmp "$(unit_of_process "$serving")" 2>/dev/null)"
+}
+
+uploads_view() { # its real path, for the `path` that was asked for
+  there=$1
+  until [ -d "${there:-/}" ]; do there=${there%/*}; done
+  there=${there:-/}
+  seen=other access=read-only here=read-only enters=no writes=no
+  if [ "/proc/$serving/root$there" -ef "$there" ]; then seen=same; fi
+  if [ -w "/proc/$serving/root$there" ]; then access=writable; fi
+  if [ -w "$there" ]; then here=writable; fi
+  if nginx_user_may "$serving" "$user" -x "$there"; then enters=yes; fi
+  if nginx_user_may "$serving" "$user" -w "$there"; then writes=yes; fi
+  fact uploads view "$path" "$there" "$seen" "$access" "$here" "$user" "$enters" "$writes"
+}
+
+uploads_check() { # PATH USER UNIT: the folder, which is as it shall be by now
+  master=$(nginx_master "$3")
+  if [ -z "$master" ]; then return; fi
+  real=$(readlink -f "$1")
+  if ! [ "/proc/$master/root$real" -ef "$real" ]; then
+    fail refused "$1: the unit $3 hides it from nginx, which sees another folder there (systemctl cat $3)"
+  elif ! nginx_user_may "$master" "$2" -w "$real" || ! nginx_user_may "$master" "$2" -x "$real"; then
+    fail refused "$1: nginx's user $2 can't write there as the unit $3 lets it see the folder (systemctl cat $3)"
+  fi
+}
