@@ -80,8 +80,8 @@ describe("limits that other files decide", { skip: skipWithoutLab() }, () => {
   });
 
   const words: [string, string, string][] = [
-    ["capitals", "wapt hard NOFILE 2048\\nwapt soft NOFILE 1500", "50-wapt.conf:1"],
-    ["a user freed of all limits", "wapt -", "50-wapt.conf:1"],
+    ["capitals", "wapt hard NOFILE 2048\\nwapt soft NOFILE 1500", "50-wapt.conf:[12]"],
+    ["a user freed of all limits", "wapt -", "50-wapt.conf:[12]"],
     [
       "a range of user numbers",
       "1:65000 hard nofile 1024\\n1:65000 soft nofile 512",

@@ -223,6 +223,25 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     }
   });
 
+  test("a new server that is down is a warning in a preview, and fails alone in up", async () => {
+    const gone = {
+      name: "lyon",
+      host: "127.0.0.1",
+      clients: 400,
+      connection: { port: 1, dialErrorLimit: 1, hostKey: server.hostKey },
+    };
+    stack.configure(config([paris(2000), gone]));
+    const { output } = succeeded(await stack.pulumi("preview", "--diff"));
+    assert.match(output, /127\.0\.0\.1: not read: .*the connection was refused/);
+    assert.match(output, /max_connections: 375 => 500/);
+    const failed = await stack.pulumi("up", "--yes", "--skip-preview", "--continue-on-error");
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.output, /the connection was refused/);
+    assert.equal((await inForce(server)).maxConnections, 500);
+    stack.configure(config([paris(2000)]));
+    await nothingToDo();
+  });
+
   test("destroy puts everything back, to the byte", async () => {
     succeeded(await stack.pulumi("destroy", "--yes", "--skip-preview"));
     assert.deepEqual(await files(server), untouched);
