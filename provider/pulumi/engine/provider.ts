@@ -134,7 +134,7 @@ export class Provider {
     } catch (error) {
       if (!isUnreachable(error)) return { inputs, failures: problemsIn(error) };
       // One server that is down must not hide what the others say; its create fails by itself.
-      this.say(args, `not read: ${messageOf(error)}. What stands there is not known, and nothing of it was checked`);
+      this.say(args, `not read, so nothing of it was checked: ${messageOf(error)}`);
       return { inputs, failures: [] };
     }
   }
