@@ -138,7 +138,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   "options for pg_ctl with a command": { does: `echo "pg_ctl_options = '; touch /root/canary'" >pg_ctl.conf` },
   "a process of its own for its server, whose program it replaces": {
     does: `${pidFile("true")}; ${server(DATA)}; sed "1s/.*/$(tail -n 1 ${EVIL}/pids)/" ${EVIL}/postmaster.pid >${DATA}/postmaster.pid`,
-    refused: /2 clusters with waptserver\.ini's db_port 5432 were found; there are: \/etc\/postgresql\/15/,
+    refused: /\/etc\/postgresql\/15\/main\/postgresql\.conf/,
   },
   "a process of its own in a folder of its own": {
     does: `${server(`${EVIL}/data`)}; tail -n 1 ${EVIL}/pids >${EVIL}/data/postmaster.pid; printf '%s\\n%s\\n5432\\n/tmp\\n' ${EVIL}/data 1 >>${EVIL}/data/postmaster.pid`,

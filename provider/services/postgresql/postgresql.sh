@@ -311,7 +311,9 @@ ask_cluster() { # OWNER PORT SOCKET
 select 'file ' || sourcefile from pg_file_settings group by sourcefile;
 select 'fault ' || coalesce(f.sourcefile, '') || E'\t' || coalesce(f.sourceline, 0) || E'\t' || translate(f.error, E'\n\t', '  ')
   from pg_file_settings f left join pg_settings s on s.name = lower(f.name)
-  where f.error is not null and s.context is distinct from 'postmaster';
+  where f.error is not null and s.context is distinct from 'postmaster'
+    -- a line that is gone, which has no name here
+    and f.error not like '%cannot be changed without restarting the server';
 select name || ' ' || setting from pg_settings
   where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections', 'config_file');
 select 'pending ' || s.name || E'\t' || coalesce(substring(current_setting(s.name) from '^[0-9]+ ?[A-Za-z]{0,3}$'), '') ||
