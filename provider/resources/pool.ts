@@ -3,7 +3,13 @@
  * and on no disk that a crash leaves, whichever of the two is started next.
  */
 import type { Server } from "../services";
-import { type Cluster, findCluster, isLocal, reservedConnections } from "../services/postgresql/postgresql";
+import {
+  type Cluster,
+  configurationTree,
+  findCluster,
+  isLocal,
+  reservedConnections,
+} from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
 import { DEFAULT_POOL, iniPlace, WAPT_UNITS } from "../services/wapt/wapt";
 import type { Before } from "../transaction/ownership";
@@ -13,6 +19,9 @@ import { isStale, restartOfWapt } from "./units";
 /** The setting that bounds the pool, and the pool. */
 const LIMIT = "max_connections";
 const POOL = "db_max_connections";
+
+/** What PostgreSQL keeps from WAPT's role. */
+const RESERVES = ["superuser_reserved_connections", "reserved_connections"];
 
 /** PostgreSQL's own default of max_connections, from its code. */
 const DEFAULT_LIMIT = 100;
@@ -36,16 +45,17 @@ export function limitOf(server: Server, given?: string): Limit | { readonly unkn
 }
 
 export function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly unknown: string } {
-  const { configuration, data, online, settings, error } = cluster;
+  const { configuration, online, settings, error } = cluster;
   if (online && !settings) return { unknown: `PostgreSQL runs and does not answer: ${error ?? "no reason was given"}` };
   const { files } = server;
-  const after = [`${data}/postgresql.auto.conf`].filter((path) => files.has(path));
-  const tree = { root: configuration, files, after };
   if (!files.has(configuration)) return { unknown: `${configuration} was not read` };
-  const said = postgresqlConf.read(tree, [LIMIT])[LIMIT]?.value ?? String(DEFAULT_LIMIT);
+  const found = postgresqlConf.read(configurationTree(cluster, files), [LIMIT, ...RESERVES]);
+  const said = found[LIMIT]?.value ?? String(DEFAULT_LIMIT);
   const next = Number(said);
   if (!Number.isInteger(next)) return { unknown: `${configuration} says ${LIMIT} = ${said}` };
-  return { running: settings && Number(settings[LIMIT]), next, reserved: reservedConnections(cluster) };
+  const inFiles = Object.fromEntries(RESERVES.flatMap((name) => (found[name] ? [[name, found[name].value]] : [])));
+  const reserved = reservedConnections({ settings: { ...inFiles, ...settings } });
+  return { running: settings && Number(settings[LIMIT]), next, reserved };
 }
 
 /** What both a start of PostgreSQL and the running one give. */

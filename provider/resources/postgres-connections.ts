@@ -5,6 +5,7 @@ import {
   type Cluster,
   clusterProblems,
   configurationCheck,
+  configurationTree,
   findCluster,
   folderOf,
   memoryFindings,
@@ -13,11 +14,12 @@ import {
   taskProblems,
 } from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
+import { restartProblems, restartWarnings, waitingWarnings } from "../services/postgresql/restart";
 import { stoppedNeeds } from "../services/systemd/units";
 import { waptProbe } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import type { Step } from "../transaction/service";
-import { gone, type Place, unreadable } from "../transaction/target";
+import { type Conflict, gone, type Place, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
 import { heldBack, holdsPool, poolPlace, smallerPool } from "./pool";
 import { restartOfWapt, unitsProbe } from "./units";
@@ -62,7 +64,10 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
       warnings: [
         ...(isStopped ? [`PostgreSQL (${cluster.unit}) is not running: its file is right, it was not started`] : []),
         ...memory.warnings,
+        ...waitingWarnings(cluster),
+        ...(cluster.settings?.max_connections === String(max_connections) ? [] : restartWarnings(cluster)),
       ],
+      conflicts: (planned) => restartConflicts(server, cluster, planned("max_connections")),
       followers: (planned) => smallerPool(server, cluster, planned("max_connections"), args.postgresqlConf),
       guests: database ? [poolPlace(server, database.pool, args.postgresqlConf)] : [],
       holds: (id, before) => holdsPool(cluster, max_connections, id, before),
@@ -72,17 +77,15 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
 };
 
 function maxConnectionsPlace(server: Server, cluster: Cluster, value: string): Place {
-  const { files } = server;
-  const { configuration, data, settings } = cluster;
   return {
     setting: "max_connections",
     id: "max_connections",
     stage: "postgresql",
     format: postgresqlConf,
-    tree: { root: configuration, files, after: [`${data}/postgresql.auto.conf`].filter((path) => files.has(path)) },
+    tree: configurationTree(cluster, server.files),
     key: "max_connections",
     value,
-    running: settings?.max_connections,
+    running: cluster.settings?.max_connections,
     default: "100",
     effective: "by running value",
     steps: (text) => restart(server, cluster, text),
@@ -93,6 +96,13 @@ function maxConnectionsPlace(server: Server, cluster: Cluster, value: string): P
 /** One that is stopped is not started, unless a run that was cut off or failed left it so. */
 function mayRestart(server: Server, cluster: Cluster): boolean {
   return cluster.online || server.systemd.left.includes(cluster.unit);
+}
+
+/** What forbids the restart that a value needs, if it needs one. */
+function restartConflicts(server: Server, cluster: Cluster, planned: string | undefined): Conflict[] {
+  const isDue = cluster.settings?.max_connections !== planned;
+  if (server.root !== "" || !cluster.process || planned === undefined || !isDue) return [];
+  return restartProblems(cluster).map((problem) => ({ ...problem, beside: "max_connections", needsRestart: true }));
 }
 
 /** WAPT holds connections all the time: it is stopped first, and started on the new server. */

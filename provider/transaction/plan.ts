@@ -71,7 +71,7 @@ export function planOf(server: Base, claim: Claim): Plan {
   const notes: string[] = [];
   const wanted = changesOf(server, claim, notes);
   const planned = plannedBy(wanted);
-  if (isApplied) refuse(claim.target.conflicts?.(planned) ?? []);
+  if (isApplied) refuse(conflictsOf(claim, planned));
   const following = (claim.target.followers?.(planned) ?? [])
     .filter((place) => wanted.every((change) => change.place.id !== place.id))
     .map((place) => ({ place, file: place.value, running: place.value }));
@@ -124,7 +124,7 @@ export function precheck(server: Base, claim: Claim): Problem[] {
     const planned = plannedBy(own);
     // Another resource of the same program may come before it.
     const isOwn = ({ beside }: Conflict) => planned(beside) !== undefined;
-    return (claim.target.conflicts?.(planned) ?? []).filter(isOwn).map(harmlessProblem);
+    return conflictsOf(claim, planned).filter(isOwn).map(harmlessProblem);
   } catch (error) {
     if (error instanceof FormatError) return [{ property: "connection", reason: error.message }];
     throw error;
@@ -144,6 +144,11 @@ export function isEmpty(plan: Plan): boolean {
 
 function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new RefusedError(problems);
+}
+
+function conflictsOf({ target, mayRestart }: Claim, planned: Planned): Conflict[] {
+  const all = target.conflicts?.(planned) ?? [];
+  return all.filter(({ needsRestart }) => mayRestart !== false || !needsRestart);
 }
 
 function problemsOf(server: Base, claim: Claim): Problem[] {

@@ -66,6 +66,8 @@ export type Planned = (id: string) => string | undefined;
 export interface Conflict extends Problem {
   /** The id of the place whose value would have to be another. */
   readonly beside: string;
+  /** Whether a restart alone brings it: it is none where nothing may be restarted. */
+  readonly needsRestart?: boolean;
 }
 
 /** A place that keeps its value in a run that restarts nothing, and what it waits for. */

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type Server, services } from "../../provider/services";
+import { clusterProblems, findCluster } from "../../provider/services/postgresql/postgresql";
+import { restartProblems, restartWarnings } from "../../provider/services/postgresql/restart";
 import { demandRoot, diskProblems, serverOf } from "../../provider/transaction/observation";
 import { parseReport } from "../../provider/transaction/report";
 import { journalHash } from "../support/image";
@@ -157,6 +159,44 @@ describe("the services of an observed server", () => {
     assert.deepEqual([first?.settings, first?.error, first?.tasksMax], [{ max_connections: "100" }, undefined, 654]);
     assert.deepEqual([second?.settings, second?.error], [undefined, "psql: no password"]);
     assert.equal(second?.tasksMax, Number.POSITIVE_INFINITY);
+  });
+
+  it("postgresql: what serves, what waits for a restart, what is wrong in its files, and who else is there", () => {
+    const of = (...fields: string[]) => line("postgresql", ...fields);
+    const { postgresql } = server(
+      of("cluster", "/a", "15", "main", "5432", "online", "postgres", "/c") +
+        of("process", "/a", "/usr/bin/postgres (deleted)", "", "", "42", "ssh.service") +
+        of("pending", "/a", "shared_buffers\t128MB\t900GB") +
+        of("pending", "/a", "cluster_name\t\t") +
+        of("fault", "/a", "/h\t7\tinvalid") +
+        of("listener", "/a", "9 (python3, in x.service)") +
+        of("absent", "/c.d/none.conf") +
+        of("folder", "/c.d") +
+        of("container", "77", "docker-1.scope"),
+    );
+    const [cluster] = postgresql;
+    assert.deepEqual(cluster?.process, { id: "42", isMain: false, group: "ssh.service" });
+    assert.deepEqual(cluster?.pending[0], { name: "shared_buffers", running: "128MB", file: "900GB" });
+    assert.deepEqual(cluster?.faults, [{ file: "/h", line: 7, error: "invalid" }]);
+    assert.deepEqual(
+      [...cluster!.named],
+      [
+        ["/c.d/none.conf", "absent"],
+        ["/c.d", "folder"],
+      ],
+    );
+    const said = restartProblems(cluster!).map(({ reason }) => reason);
+    assert.match(said[0]!, /process 42 of postgres\) runs in ssh\.service.*systemctl start postgresql@15-main/);
+    assert.match(said[1]!, /program \/usr\/bin\/postgres is gone/);
+    assert.match(said[2]!, /^\/h:7: invalid: PostgreSQL runs, but would not start again/);
+    assert.match(restartWarnings(cluster!)[0]!, /shared_buffers \(128MB → 900GB\), cluster_name/);
+    assert.match(
+      clusterProblems(cluster!, "625")[0]!.reason,
+      /port 5432 is served by process 9 \(python3, in x\.service\)/,
+    );
+    const database = { host: "localhost", port: "5433", pool: 90 };
+    const found = findCluster(postgresql, new Map(), database, undefined);
+    assert.ok("problem" in found && found.problem.reason.includes("process 77 in a container (docker-1.scope)"));
   });
 
   it("wapt: the database that its file names, WAPT's own defaults where it names none", () => {

@@ -15,6 +15,15 @@ import { type Assignment, assignmentsIn, behindDefault, INCLUDES, isName, spelle
 /** PostgreSQL reads the configuration file at depth 0, and refuses a file at a greater depth than this. */
 const MAX_DEPTH = 10;
 
+/** A tree of which it is known what is not there. */
+export interface PostgresqlTree extends Tree {
+  /**
+   * What includes name beside files: what is not there, and folders whose files are all in the tree. Of any other file and
+   * folder nothing is known. Without this map the tree has all that there is.
+   */
+  readonly named?: ReadonlyMap<string, "absent" | "folder">;
+}
+
 /** Settings of PostgreSQL, by their names (`max_connections`), case-insensitive. */
 export const postgresqlConf: Format = {
   /** @throws FormatError where PostgreSQL would not start: a line it can't read, a missing or endless include. */
@@ -62,7 +71,7 @@ class Settings {
   private readonly lastAfter = new Map<string, Assignment>();
 
   constructor(
-    private readonly tree: Tree,
+    private readonly tree: PostgresqlTree,
     keys: readonly string[],
   ) {
     this.names = new Set(keys.map((key) => nameOf(tree, key)));
@@ -132,14 +141,35 @@ class Settings {
       throw new FormatError(at.file, at.line, `${at.name} without a name; name what to include, or remove the line`);
     }
     const path = posix.resolve(posix.dirname(at.file), at.value);
-    // A tree does not tell which folders exist, so a missing one counts as empty here; PostgreSQL refuses it.
-    // JavaScript's order of Latin-1 strings is that of their bytes, so that of the C locale.
-    if (at.name === "include_dir") return [...this.tree.files.keys()].filter((file) => isIn(file, path)).sort();
+    if (at.name === "include_dir") return this.folder(path, at);
     if (this.tree.files.has(path)) return [path];
+    if (!this.isAbsent(path)) throw notRead(at, path);
     if (at.name === "include_if_exists") return [];
-    const problem = `${path} is included here, but does not exist, so that PostgreSQL would not start`;
-    throw new FormatError(at.file, at.line, `${problem}; create it or remove this line`);
+    throw missing(at, path);
   }
+
+  private folder(path: string, at: Assignment): string[] {
+    const { files, named } = this.tree;
+    // A whole tree does not tell which folders exist, so a missing one counts as empty there.
+    if (named && named.get(path) !== "folder") throw this.isAbsent(path) ? missing(at, path) : notRead(at, path);
+    // JavaScript's order of Latin-1 strings is that of their bytes, so that of the C locale.
+    return [...files.keys()].filter((file) => isIn(file, path)).sort();
+  }
+
+  private isAbsent(path: string): boolean {
+    const { named } = this.tree;
+    return named === undefined || named.get(path) === "absent";
+  }
+}
+
+function missing(at: Assignment, path: string): FormatError {
+  const problem = `${path} is included here, but does not exist, so that PostgreSQL would not start`;
+  return new FormatError(at.file, at.line, `${problem}; create it or remove this line`);
+}
+
+function notRead(at: Assignment, path: string): FormatError {
+  const problem = `${path} is included here, and was not read, so that what it sets is not known`;
+  return new FormatError(at.file, at.line, `${problem}; write its name without escapes, and let root read it`);
 }
 
 /** Whether include_dir of `directory` reads the file. */

@@ -19,6 +19,16 @@ import {
 
 const treeOf = (text: string): Tree => ({ root: ROOT, files: new Map([[ROOT, text]]) });
 
+/** The result, or what a FormatError says. */
+function orMessage<T>(run: () => T): T | string {
+  try {
+    return run();
+  } catch (thrown) {
+    if (thrown instanceof FormatError) return thrown.message;
+    throw thrown;
+  }
+}
+
 describe("postgresql.conf: corpus", () => testCorpus(postgresqlConf, join(__dirname, "corpus"), ROOT));
 
 describe("postgresql.conf: properties", () => {
@@ -178,6 +188,21 @@ describe("postgresql.conf: single rules", () => {
     );
     files.set(ROOT, "include '3.conf'\ninclude '2.conf'\n");
     assert.deepEqual(postgresqlConf.read({ root: ROOT, files }, [KEY]), {});
+  });
+
+  test("what an include names and nobody looked for is refused by its name, and is not taken for absent", () => {
+    const folder = ROOT.slice(0, ROOT.lastIndexOf("/"));
+    const read = (text: string, named: [string, "absent" | "folder"][]) =>
+      orMessage(() => values(postgresqlConf, { ...treeOf(text), named: new Map(named) } as Tree, [KEY]));
+    const unread = (path: string) => `${ROOT}:1: ${path} is included here, and was not read`;
+    for (const line of ["include 'a.conf'", "include_if_exists 'a.conf'", "include_dir 'a.conf'"]) {
+      assert.ok(String(read(line, [])).startsWith(unread(`${folder}/a.conf`)), line);
+    }
+    assert.deepEqual(read("include_if_exists '../a.conf'", [["/etc/postgresql/15/a.conf", "absent"]]), {});
+    assert.deepEqual(read("include_dir '/p'", [["/p", "folder"]]), {});
+    for (const line of ["include '/p'", "include_dir '/p'"]) {
+      assert.match(String(read(line, [["/p", "absent"]])), /\/p is included here, but does not exist/);
+    }
   });
 
   test("a root file that does not exist is refused", () => {
