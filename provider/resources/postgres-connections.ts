@@ -45,7 +45,8 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
   target({ max_connections }, server, args) {
     const found = findCluster(server.postgresql, server.files, server.wapt.database, args.postgresqlConf);
     if ("problem" in found) {
-      return server.postgresql.length === 0 ? gone(["max_connections"], [found.problem]) : unreadable([found.problem]);
+      const isThere = server.postgresql.length > 0 || server.unread.some(({ service }) => service === "postgresql");
+      return isThere ? unreadable([found.problem]) : gone(["max_connections"], [found.problem]);
     }
     const { cluster } = found;
     const { database } = server.wapt;

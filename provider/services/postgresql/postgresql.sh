@@ -4,6 +4,7 @@
 
 line_end='
 '
+tried=''
 
 # --- Who is believed
 
@@ -491,8 +492,11 @@ judge_postgresql() { # RUNNER OWNER BINARY DATA CONF MAX_CONNECTIONS PENDING; th
     fail refused "PostgreSQL would take max_connections $answer from the new configuration, not $6"
   elif ! try read_by_debian "$2" "$5" && [ "${error#Error: }" != "$error" ]; then
     fail refused "Debian's pg_ctlcluster could not start PostgreSQL again: $(without_quote "$error")"
-  elif [ "$7" != - ] && ! try try_start "$1" "$2" "$3" "$4" "$5"; then
+  elif [ "$7" != - ] && [ -z "$tried" ] && ! try try_start "$1" "$2" "$3" "$4" "$5"; then
     fail refused "PostgreSQL would not start again with what its files say of $7: $(reason). Take that back, or restart it yourself"
+  else
+    # Not once more while WAPT is stopped.
+    tried=1
   fi
 }
 
@@ -534,10 +538,9 @@ postgresql_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" w
   on_undo postgresql_restart
   cluster_unit=$1 cluster_owner=$2 cluster_port=$3 cluster_data=$4
   will_stop "$1"
-  if ! ok; then return; fi
   # All waits of this run end with it: WAPT is stopped meanwhile.
   give_up=$(($(date +%s) + 300))
-  restart_postgresql "$5" || fail refused "$why"
+  if ok; then restart_postgresql "$5" || fail refused "$why"; fi
 }
 
 # Whether a unit is the one to restart: its main process serves the data folder, or none does.
