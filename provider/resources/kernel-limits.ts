@@ -2,7 +2,7 @@
 import type { Server } from "../services";
 import { kernelProbe, loginProblems, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
 import { backlogWarnings, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
-import { limitId, limitPlace, reload, stoppedNeeds } from "../services/systemd/units";
+import { limitId, limitPlace, reload, stoppedNeeds, unloadedFindings } from "../services/systemd/units";
 import { WAPT_UNITS } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
@@ -52,6 +52,7 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
     const units = UNITS.filter((unit) => server.systemd(unit).installed);
+    const unloaded = units.map((unit) => unloadedFindings(unit, server.systemd(unit)));
     const logins = nofilePlaces(server, users, nofile);
     const limitOf = (unit: string) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE);
     return {
@@ -61,16 +62,27 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
       problems: [
         ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
         ...loginProblems(server, logins),
+        ...unloaded.flatMap(({ problems }) => problems),
         ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
       ],
-      abandoned: UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
+      abandoned: [
+        ...UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
+        ...nofilePlaces(server, formerUsers(server, users), nofile),
+      ],
       warnings: [
         ...backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
         ...ownLimitWarnings(server, LimitNOFILE),
+        ...unloaded.flatMap(({ warnings }) => warnings),
       ],
     };
   },
 };
+
+/** Users who had a limit when nginx ran as another one. */
+function formerUsers({ record }: Server, users: readonly string[]): string[] {
+  const recorded = Object.keys(record).flatMap((id) => /^(\S+) hard nofile$/.exec(id)?.[1] ?? []);
+  return recorded.filter((user) => !users.includes(user));
+}
 
 /** A service that was started before its unit's limit was raised keeps the old one. */
 function oldLimits(server: Server, limit: number): Need[] {

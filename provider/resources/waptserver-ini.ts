@@ -2,7 +2,7 @@
 import type { Server } from "../services";
 import { isLocal, postgresqlProbe } from "../services/postgresql/postgresql";
 import { stoppedNeeds } from "../services/systemd/units";
-import { folderOf, iniProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
+import { folderOf, iniProblems, listenerProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
 import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
 import { gone, type Need, unreadable } from "../transaction/target";
@@ -45,7 +45,10 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
       ],
       needs: oldPools(server),
       left: stoppedNeeds(server.systemd),
-      problems: diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
+      problems: [
+        ...listenerProblems(server.wapt, server.systemd("waptserver").active),
+        ...diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
+      ],
       conflicts: (planned) => poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
       heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
       warnings: databaseWarnings(server, db_max_connections),

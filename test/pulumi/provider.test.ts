@@ -385,6 +385,7 @@ describe("check", () => {
     ["no host", "NginxTuning", { connection: {} }, /^: give connection\.host/],
     ["no connection", "NginxTuning", { connection: undefined }, /^: give connection\.host/],
     ["a relative path", "ProxyTempPath", { path: "srv/uploads" }, /^path: give an absolute path/],
+    ["a path with an accent", "ProxyTempPath", { path: "/srv/dépôt" }, /^path: give a path of ASCII characters/],
     ["a size that is none", "ProxyTempPath", { path: "/srv/u", minFree: "much" }, /^minFree: give a size such as/],
     [
       "a field of the connection that does not exist",

@@ -287,4 +287,20 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     assert.deepEqual(await files(server), before);
     await say(server, `cat /root/nginx.conf >${conf}; systemctl reload nginx`);
   });
+
+  test("a waptserver that was started by hand is refused, with its process", async () => {
+    const start =
+      "setsid runuser -u wapt -- python3 /opt/wapt/waptserver/waptserver.py >/dev/null 2>&1 </dev/null & sleep 3";
+    await say(server, `systemctl stop waptserver; mkdir -p /run/waptserver; chown wapt /run/waptserver; ${start}`);
+    const { failures } = await provider().check(
+      definitions.find(({ type }) => type === "WaptServer")!,
+      {},
+      whole(2500),
+    );
+    assert.match(
+      failures.map(({ reason }) => reason).join("\n"),
+      /process \d+ \(python3\) of .* listens on waptserver's port 8080, and waptserver\.service is not running/,
+    );
+    await say(server, "pkill -x python3; systemctl restart waptserver wapttasks; sleep 2.5");
+  });
 });

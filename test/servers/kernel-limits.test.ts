@@ -25,11 +25,12 @@ const args = {
 describe("limits that other files decide", { skip: skipWithoutLab() }, () => {
   let server: LabServer;
   let untouched: Record<string, string>;
+  const said: string[] = [];
   const provider = () =>
     new Provider({
       routeOf: ({ host }) => host,
       connect: async () => withoutSsh(server),
-      say: () => undefined,
+      say: (line) => said.push(line),
       isForgotten: () => false,
       isAdopted: () => false,
     });
@@ -108,4 +109,37 @@ describe("limits that other files decide", { skip: skipWithoutLab() }, () => {
       assert.deepEqual(await files(server), untouched);
     });
   }
+
+  test("a unit's change that systemd has not loaded yet is looked at before a daemon-reload brings it", async () => {
+    const folder = "/etc/systemd/system/waptserver.service.d";
+    const write = (line: string) =>
+      say(server, `mkdir -p ${folder}; printf '[Service]\\n${line}\\n' >${folder}/site.conf`);
+    await write("ExecStart=\\nExecStart=/opt/missing");
+    assert.match(
+      await reasons(),
+      /the files of waptserver\.service were changed since .*\/opt\/missing.*Repair them first/,
+    );
+    await write("Nice=5");
+    said.length = 0;
+    assert.equal(await reasons(), "");
+    assert.match(said.join("\n"), /the files of waptserver\.service were changed since .*a daemon-reload of this run/);
+    await say(server, `rm -r ${folder}; systemctl daemon-reload`);
+  });
+
+  test("when nginx gets another user, the lines of the one before are given back", async () => {
+    const conf = "/etc/nginx/nginx.conf";
+    const made = await up();
+    await say(
+      server,
+      `cp -a ${conf} /root/nginx.conf; sed -i 's/^user .*/user nobody nogroup;/' ${conf}; systemctl reload nginx; sleep 1`,
+    );
+    const engine = provider();
+    const { props } = await engine.read(definition, made.id, made.outs);
+    const { inputs } = await engine.check(definition, props, args);
+    const { outs } = await engine.update(definition, made.id, props, inputs);
+    const users = await say(server, "sed -n 's/^\\([a-z-]*\\) .*nofile.*/\\1/p' /etc/security/limits.conf | sort -u");
+    assert.equal(users, "nobody\nwapt");
+    await say(server, `cat /root/nginx.conf >${conf}; systemctl reload nginx; sleep 1`);
+    await down({ id: made.id, outs });
+  });
 });

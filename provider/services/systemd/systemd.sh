@@ -15,8 +15,10 @@ probe_systemd() { # UNIT...
   for unit; do
     fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
   done
-  units=$(limited systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax "$@" 2>/dev/null)
+  units=$(limited systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload "$@" 2>/dev/null)
   fact systemd units "$units"
+  printf '%s\n' "$units" | awk -F= '$1 == "Id" { id = $2 } $0 == "NeedDaemonReload=yes" { print id }' |
+    while read -r unit; do verify_changed "${unit%.service}"; done
   for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
     # shellcheck disable=SC2046 # two words
     if [ "$pid" != 0 ]; then fact systemd process "$pid" $(open_files "$pid") "$(start_of_process "$pid")"; fi
@@ -24,6 +26,13 @@ probe_systemd() { # UNIT...
   if is_readable /var/lib/pulumi-wapt/journal; then
     contents /var/lib/pulumi-wapt/journal | left_units | while read -r unit; do fact systemd left "$unit"; done
   fi
+}
+
+# What systemd says of a unit whose files were changed since it has loaded them: any daemon-reload makes that effective.
+verify_changed() { # UNIT
+  verdict=good
+  found=$(limited systemd-analyze verify --man=no "$1.service" 2>&1) || verdict=bad
+  fact systemd verified "$1" "$verdict" "$found"
 }
 
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }

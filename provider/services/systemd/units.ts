@@ -1,5 +1,7 @@
 /** systemd's units: what they run with, their drop-ins, and what is left of stopping and starting them. */
 import { join } from "node:path";
+import type { Problem } from "../../problem";
+import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
@@ -18,6 +20,8 @@ export interface Unit {
   };
   /** When our drop-in was last changed, in seconds since 1970; undefined where there is none. */
   readonly changed?: number;
+  /** What systemd finds in its files, where they were changed since it has loaded them. */
+  readonly unloaded?: { readonly isGood: boolean; readonly found: string };
   /** Infinity where there is none. */
   readonly tasksMax: number;
 }
@@ -52,8 +56,24 @@ function unitOf(facts: Facts, name: string): Unit {
     limitNofile: block?.LimitNOFILE ? openFiles(block.LimitNOFILESoft, block.LimitNOFILE) : undefined,
     process: process.length > 0 ? { ...openFiles(process[0], process[1]), start: Number(process[2]) } : undefined,
     changed: Number(facts.named("changed").find(([unit]) => unit === name)?.[1]) || undefined,
+    unloaded: unloadedOf(facts, name),
     tasksMax: bound(block?.TasksMax),
   };
+}
+
+function unloadedOf(facts: Facts, name: string): Unit["unloaded"] {
+  const [, verdict, found = ""] = facts.named("verified").find(([unit]) => unit === name) ?? [];
+  return verdict === undefined ? undefined : { isGood: verdict === "good", found };
+}
+
+/** What a daemon-reload would make effective beside our own change: a unit that systemd could not start again is refused. */
+export function unloadedFindings(name: string, { unloaded }: Unit): { problems: Problem[]; warnings: string[] } {
+  if (!unloaded) return { problems: [], warnings: [] };
+  const changed = `the files of ${name}.service were changed since systemd has loaded them`;
+  if (unloaded.isGood)
+    return { problems: [], warnings: [`${changed}: a daemon-reload of this run makes that effective`] };
+  const reason = `${changed}, and it finds: ${harmless(unloaded.found, 300)}. Repair them first (systemd-analyze verify ${name}.service)`;
+  return { problems: [{ property: "connection", reason }], warnings: [] };
 }
 
 /** Sorts behind the drop-in that WAPT's package owns, nginx_worker_files_limit.conf. */

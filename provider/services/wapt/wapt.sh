@@ -7,9 +7,20 @@ probe_wapt() { # WAPTSERVER_INI
   masked "$1" ini
   disk "${1%/*}"
   if [ -n "$root" ]; then return; fi
+  wapt_listener "$1"
   fact wapt changed "$(limited stat -Lc %Z "$1" 2>/dev/null)"
   if ! is_readable /var/lib/pulumi-wapt/read; then return 0; fi
   contents /var/lib/pulumi-wapt/read | while read -r unit start hash; do fact wapt read "$unit" "$start" "$hash"; done
+}
+
+# Who listens on waptserver's port: its program may have been started outside its unit.
+wapt_listener() { # WAPTSERVER_INI
+  port=$(if is_readable "$1"; then contents "$1"; fi | sed -n 's/^waptserver_port[ \t]*[=:][ \t]*\([0-9][0-9]*\)[ \t\r]*$/\1/p' | tail -n 1)
+  listener=$(limited ss -ltnpH "sport = :${port:-8080}" 2>/dev/null | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
+  if [ -z "$listener" ]; then return; fi
+  fact wapt listener "${port:-8080}" "$listener" \
+    "$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$listener/cgroup" 2>/dev/null | tail -n 1)" \
+    "$(cat "/proc/$listener/comm" 2>/dev/null)"
 }
 
 # A file's time changes with its owner or its mode, too, and when it is put back. So what the processes have read is kept

@@ -2,6 +2,7 @@
 import { join, posix } from "node:path";
 import type { Problem } from "../../problem";
 import type { Tree } from "../../text/format";
+import { harmless } from "../../text/harmless";
 import type { Facts } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
 import type { Place } from "../../transaction/target";
@@ -15,6 +16,8 @@ export interface WaptState {
   readonly tree: Tree;
   /** What it says of the database; undefined where there is no such file. */
   readonly database?: { readonly host: string; readonly port: string; readonly pool: number };
+  /** Who listens on waptserver's port, with the unit in whose control group it is. */
+  readonly listener?: { readonly port: string; readonly pid: string; readonly unit: string; readonly program: string };
   /** When the file was last changed in any way, in seconds since 1970; undefined where that is not known. */
   readonly changed?: number;
   /** What processes are known to have read of it: the SHA-256 by unit and start of the process. */
@@ -34,11 +37,27 @@ export const wapt: Service<WaptState> = {
     return {
       tree,
       database: files.has(tree.root) ? databaseOf(tree) : undefined,
+      listener: listenerOf(facts),
       changed: changed ? Number(changed) : undefined,
       read: new Map(facts.named("read").map(([unit, start, hash = ""]) => [`${unit} ${start}`, hash])),
     };
   },
 };
+
+function listenerOf(facts: Facts): WaptState["listener"] {
+  const [port, pid = "", unit = "", program = ""] = facts.named("listener")[0] ?? [];
+  return port === undefined ? undefined : { port, pid, unit, program };
+}
+
+/** A waptserver that runs outside its unit, which no restart of the unit would reach. */
+export function listenerProblems({ listener }: WaptState, isUnitActive: boolean): Problem[] {
+  if (!listener || isUnitActive || listener.unit === "waptserver") return [];
+  const { port, pid, unit, program } = listener;
+  const reason =
+    `process ${pid} (${harmless(program, 50)}) of ${unit ? `the unit ${harmless(unit, 100)}` : "no unit"} listens on waptserver's port ${port}, ` +
+    "and waptserver.service is not running: no restart of it would reach that process. End it, and start WAPT by its unit (systemctl start waptserver)";
+  return [{ property: "connection", reason }];
+}
 
 export const waptProbe = (path: string = WAPTSERVER_INI): Probe => ({ service: "wapt", words: [path] });
 
