@@ -131,7 +131,8 @@ describe("the services of an observed server", () => {
       line("systemd", "units", show) +
         line("systemd", "process", "42", "20000", "20001", "1700000000") +
         line("systemd", "changed", "nginx", "1600000000") +
-        line("systemd", "left", "waptserver"),
+        line("systemd", "left", "waptserver") +
+        line("systemd", "verified", "nginx", "bad", "nginx.service: Command /x is not executable"),
     );
     assert.deepEqual(systemd("nginx"), {
       installed: true,
@@ -139,6 +140,7 @@ describe("the services of an observed server", () => {
       limitNofile: { soft: 1024, hard: 32768 },
       process: { soft: 20000, hard: 20001, start: 1700000000 },
       changed: 1600000000,
+      unloaded: { isGood: false, found: "nginx.service: Command /x is not executable" },
       tasksMax: Number.POSITIVE_INFINITY,
     });
     assert.deepEqual([systemd("waptserver").installed, systemd("waptserver").active], [false, false]);
