@@ -10,14 +10,15 @@
 #   put ID PATH, put_first ID PATH, folder, remove_folder, return_folder
 #   step SERVICE VERB WORD...       a check or an action of a service: its function SERVICE_VERB
 #   finish                          forget the old files, or put everything back when a step failed
-# A step that changes something says on_undo, or on_undo_last, with the name of what takes it back: undo_NAME.
+# A step that changes something says on_undo, on_undo_before_files or on_undo_last, with the name of what takes it back:
+# undo_NAME.
 # It reports "note BASE64" and at its end "result WORD BASE64".
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # the other parts use them
 
 failed='' result='' error='' unrestored=''
 locked='' earlier='' touched='' files='' placed='' placed_first='' made='' folders='' watcher='' services=''
-undo_first='' undo_last=''
+undo_before='' undo_first='' undo_last=''
 
 ok() { [ -z "$failed" ]; }
 
@@ -182,10 +183,16 @@ step() { # SERVICE VERB WORD...
   "$name" "$@"
 }
 
-# Once each, in the order in which it was done; those of on_undo_last come behind all others.
+# Once each, in the order in which it was done; those of on_undo_last come behind all others, and those of
+# on_undo_before_files before a file has its old version again.
 on_undo() { # NAME
   touched=1
   case " $undo_first " in *" $1 "*) ;; *) undo_first="$undo_first $1" ;; esac
+}
+
+on_undo_before_files() { # NAME
+  touched=1
+  case " $undo_before " in *" $1 "*) ;; *) undo_before="$undo_before $1" ;; esac
 }
 
 on_undo_last() { # NAME
@@ -197,6 +204,7 @@ lost() { unrestored="$unrestored $1."; }
 
 # Puts back what was changed, then activates it again. Each part is tried, whatever becomes of the others.
 undo() {
+  for name in $undo_before; do "undo_$name"; done
   restore_files
   restore_folders
   for name in $undo_first; do "undo_$name"; done

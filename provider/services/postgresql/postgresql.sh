@@ -538,9 +538,18 @@ postgresql_restart() { # UNIT OWNER PORT DATA MAX_CONNECTIONS; the last is "-" w
   on_undo postgresql_restart
   cluster_unit=$1 cluster_owner=$2 cluster_port=$3 cluster_data=$4
   will_stop "$1"
+  cluster_dependants=${down#"$1"}
   # All waits of this run end with it: WAPT is stopped meanwhile.
   give_up=$(($(date +%s) + 300))
-  if ok; then restart_postgresql "$5" || fail refused "$why"; fi
+  if ! ok; then return; fi
+  { restart_postgresql "$5" && start_dependants; } || fail refused "$why"
+}
+
+# What systemd stopped with it, and did not start again.
+start_dependants() {
+  for name in $cluster_dependants; do
+    is_running "$name" || start_unit start "$name" || return 1
+  done
 }
 
 # Whether a unit is the one to restart: its main process serves the data folder, or none does.
@@ -558,7 +567,9 @@ undo_postgresql_restart() {
   fi
   # Short, since the file that it had is in place again.
   if [ "$give_up" -lt "$(($(date +%s) + 60))" ]; then give_up=$(($(date +%s) + 60)); fi
-  restart_postgresql - || lost "$why"
+  # It may have been started since it was noted.
+  will_stop "$cluster_unit"
+  { restart_postgresql - && start_dependants; } || lost "$why"
 }
 
 answers() { answer=$(ask_postgresql "$cluster_owner" "$cluster_port" "$cluster_data" 2>/dev/null 9>&-); }

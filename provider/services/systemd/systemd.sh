@@ -88,7 +88,11 @@ service() { # VERB UNIT
 # systemd refuses a unit that was started often in a short time, which must not keep an undone change down.
 start_unit() { # VERB UNIT
   timeout 60 systemctl reset-failed "$2" 2>/dev/null
-  service "$1" "$2"
+  case $2 in
+    # Else a target starts all that it wants, also what was stopped on purpose.
+    *.target) service "$1" --job-mode=ignore-dependencies "$2" ;;
+    *) service "$1" "$2" ;;
+  esac
 }
 
 is_running() { timeout 60 systemctl -q is-active "$1" 2>/dev/null; }
@@ -110,7 +114,7 @@ systemd_limit() { # UNIT LIMIT: what systemd would give the unit's next process
 
 # What systemd stops together with a unit, and runs.
 stopped_with() { # UNIT
-  for one in $(timeout 60 systemctl show -p RequiredBy -p BoundBy -p ConsistsOf --value "$1" 2>/dev/null); do
+  for one in $(timeout 60 systemctl show -p RequiredBy -p RequisiteOf -p BoundBy -p ConsistsOf -p PropagatesStopTo --value "$1" 2>/dev/null); do
     case " $down " in *" $one "*) continue ;; esac
     if is_running "$one"; then
       down="$down $one"
@@ -133,7 +137,7 @@ systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
     if ! is_running "$name"; then
       idle="$idle $name"
     elif will_stop "$name" && ok; then
-      on_undo systemd_stop
+      on_undo_before_files systemd_stop
       on_undo_last systemd_start
       stopped="$name $stopped${down#"$name"}"
       service stop "$name" || fail refused "$why"
@@ -141,7 +145,13 @@ systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
   done
 }
 
-undo_systemd_stop() { for name in $stopped; do service stop "$name" || lost "$why"; done; }
+# They may have been started since: then the journal's line of them is no longer true.
+undo_systemd_stop() {
+  again=
+  for name in $stopped; do again="$name $again"; done
+  for name in $again; do journal "stopped $name $(boot_id) $(last_start "$name")"; done
+  for name in $stopped; do service stop "$name" || lost "$why"; done
+}
 
 systemd_start() { # UNIT...: these, which an earlier run had stopped
   for name; do
@@ -155,7 +165,7 @@ systemd_start_again() { # those that this run stopped
   for name in $idle; do note "$name is not running: it was not started"; done
   idle=
   if [ -z "$stopped" ]; then return; fi
-  on_undo systemd_stop
+  on_undo_before_files systemd_stop
   on_undo_last systemd_start
   start_stopped || fail refused "$why"
 }

@@ -25,9 +25,9 @@ wapt_listener() { # WAPTSERVER_INI
 
 # A file's time changes with its owner or its mode, too, and when it is put back. So what the processes have read is kept
 # on the server: lines of UNIT START SHA256, by the start of the unit's process.
-wapt_ini=''
+wapt_ini='' wapt_hash=''
 wapt_remember() { # WAPTSERVER_INI SHA256 UNIT...: those that were started behind the last change of what stands
-  wapt_ini=$1
+  wapt_ini=$1 wapt_hash=$2
   changed=$(timeout 20 stat -Lc %Z "$1" 2>/dev/null) hash=$2
   shift 2
   lines=$(for unit; do
@@ -42,8 +42,9 @@ wapt_remember() { # WAPTSERVER_INI SHA256 UNIT...: those that were started behin
   try keep_read "$lines" || note "what WAPT has read of its configuration could not be noted: $(reason)"
 }
 
-wapt_started() { # UNIT...: they have read what this run put in place
-  hash=
+# By times alone a file of the future, as of a clock that was set back, would never have been read.
+wapt_started() { # UNIT...: they have read what this run put in place, else what stood
+  hash=${wapt_hash#-}
   for id in $placed_first $placed; do
     eval "if [ \"\$path_$id\" = \"\$wapt_ini\" ]; then hash=\$new_hash_$id; fi"
   done
