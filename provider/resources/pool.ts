@@ -13,7 +13,7 @@ import {
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
 import { DEFAULT_POOL, iniPlace, WAPT_UNITS } from "../services/wapt/wapt";
 import type { Before } from "../transaction/ownership";
-import type { Conflict, HeldBack, Place, Planned } from "../transaction/target";
+import type { Conflict, HeldBack, Kept, Place, Planned } from "../transaction/target";
 import { isStale, restartOfWapt } from "./units";
 
 /** The setting that bounds the pool, and the pool. */
@@ -65,7 +65,7 @@ const least = ({ running, next, reserved }: Limit): number => Math.min(running ?
 export function poolConflicts(server: Server, pool: number, planned: Planned, given?: string): Conflict[] {
   const limit = limitOf(server, given);
   const wanted = planned(LIMIT);
-  if (!limit || pool <= (server.wapt.database?.pool ?? 0)) return [];
+  if (!limit || (wanted === undefined && isNoRaise(server, pool))) return [];
   if ("unknown" in limit) {
     if (wanted !== undefined) return [];
     return refused(`a pool of ${pool} can't be compared with what PostgreSQL gives it: ${limit.unknown}`);
@@ -78,6 +78,12 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
       "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
       "or use WaptServer, which changes both in one transaction",
   );
+}
+
+/** Whether a pool is less than the one in the file, or that one and already read: no more than it may hold is activated. */
+function isNoRaise(server: Server, pool: number): boolean {
+  const now = server.wapt.database?.pool ?? 0;
+  return pool < now || (pool === now && !WAPT_UNITS.some((unit) => isStale(server, unit)));
 }
 
 const refused = (reason: string): Conflict[] => [{ property: "dbMaxConnections", reason, beside: LIMIT }];
@@ -94,7 +100,8 @@ export function heldBack(server: Server, planned: Planned, given?: string): Held
     all.push({ id: POOL, why: `${POOL} stays ${now} until PostgreSQL, which runs with ${running}, was restarted` });
   }
   const mayHold = WAPT_UNITS.some((unit) => server.systemd(unit).active && isStale(server, unit));
-  if (wanted !== undefined && Number(wanted) < next && isWaptUp(server)) {
+  const isLess = wanted !== undefined && Number(wanted) < Math.min(next, running ?? next);
+  if (isLess && isWaptUp(server)) {
     if (mayHold || now > Number(wanted) - reserved)
       all.push({ id: LIMIT, why: `${LIMIT} stays ${next} until WAPT, which may hold more, was restarted` });
   }
@@ -121,6 +128,7 @@ export const keyOfIni = (server: Server, key: string, value: number): Place =>
 /** The pool's place with a value. */
 export const poolPlace = (server: Server, pool: number, given?: string): Place => ({
   ...keyOfIni(server, POOL, pool),
+  default: String(DEFAULT_POOL),
   comesFirst: (planned) => poolComesFirst(server, planned, given),
 });
 
@@ -129,6 +137,22 @@ export function smallerPool(server: Server, cluster: Cluster, wanted: string | u
   const { database } = server.wapt;
   if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
   return [poolPlace(server, Math.max(1, Number(wanted) - 10), given)];
+}
+
+/** The pool keeps its value where what stood before is above what PostgreSQL gives by now. */
+export function keptPool(server: Server, planned: Planned, given?: string): Kept[] {
+  const [pool, wanted, limit] = [Number(planned(POOL)), planned(LIMIT), limitOf(server, given)];
+  const now = server.wapt.database?.pool ?? DEFAULT_POOL;
+  // NaN where it is not put back.
+  if (!limit || !(pool > now)) return [];
+  const stays = `${POOL} stays ${now}: what stood before, ${pool},`;
+  if ("unknown" in limit) {
+    const why = `${stays} can't be compared with what PostgreSQL gives it: ${limit.unknown}`;
+    return wanted === undefined ? [{ id: POOL, why, beside: LIMIT }] : [];
+  }
+  const most = wanted === undefined ? least(limit) : Number(wanted) - limit.reserved;
+  if (pool <= most) return [];
+  return [{ id: POOL, why: `${stays} is above what PostgreSQL gives it, ${most}`, beside: LIMIT }];
 }
 
 /** Whether the pool that stood before would be above max_connections. */

@@ -21,7 +21,7 @@ import { diskProblems } from "../transaction/observation";
 import type { Step } from "../transaction/service";
 import { type Conflict, gone, type Place, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { heldBack, holdsPool, poolPlace, smallerPool } from "./pool";
+import { heldBack, holdsPool, keptPool, poolPlace, smallerPool } from "./pool";
 import { restartOfWapt, unitsProbe } from "./units";
 
 /** PostgreSQL's connections. */
@@ -73,6 +73,7 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
       guests: database ? [poolPlace(server, database.pool, args.postgresqlConf)] : [],
       holds: (id, before) => holdsPool(cluster, max_connections, id, before),
       heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
+      keeps: (planned) => keptPool(server, planned, args.postgresqlConf),
     };
   },
 };

@@ -7,7 +7,7 @@ import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
 import { gone, type Need, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { heldBack, keyOfIni, poolConflicts, poolPlace } from "./pool";
+import { heldBack, keptPool, keyOfIni, poolConflicts, poolPlace } from "./pool";
 import type { PostgresConnectionsArguments } from "./postgres-connections";
 import { isStale, restartOfWapt, unitsProbe } from "./units";
 
@@ -51,6 +51,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
       ],
       conflicts: (planned) => poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
       heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
+      keeps: (planned) => keptPool(server, planned, args.postgresqlConf),
       warnings: databaseWarnings(server, db_max_connections),
     };
   },

@@ -3,7 +3,7 @@ import type { Problem } from "../problem";
 import { harmless } from "../text/harmless";
 import type { Base } from "./observation";
 import type { Entry, Owner, ServerRecord } from "./record";
-import { fileValue, type Place, type Target } from "./target";
+import { fileValue, type Kept, type Place, type Target } from "./target";
 
 /** What stood at a place before the first change. */
 export interface Before {
@@ -113,13 +113,14 @@ function staying(server: Base, claim: Claim): (id: string) => boolean {
 
 /**
  * The record once the claim has what it wants; `followers` are places that follow one of its own, `held` the ids of those
- * that are left as they are.
+ * that are left as they are, `kept` those that pass to another owner.
  */
 export function recordAfter(
   server: Base,
   claim: Claim,
   followers: readonly Place[],
   held: ReadonlySet<string>,
+  kept: readonly Kept[] = [],
 ): ServerRecord {
   const known = server.record;
   const stays = staying(server, claim);
@@ -128,7 +129,7 @@ export function recordAfter(
   if (claim.mode === "restore") {
     // Whoever owns what had to follow still knows it for his.
     for (const { id, value } of followers) if (record[id]) record[id] = { ...record[id], value };
-    return record;
+    return { ...record, ...passedOn(record, known, kept) };
   }
   const { places, folder } = claim.target;
   for (const place of places) if (!held.has(place.id)) record[place.id] = entryOf(server, claim, place);
@@ -143,7 +144,19 @@ export function recordAfter(
     const { stack, resource, id, proof } = known[place.id] ?? claim.owner;
     record[place.id] = entryOf(server, { ...claim, owner: { stack, resource, id, proof } }, place);
   }
-  return record;
+  return { ...record, ...passedOn(record, known, kept) };
+}
+
+/** What is kept belongs to the owner of what it waits for, if there is one. */
+function passedOn(record: ServerRecord, known: ServerRecord, kept: readonly Kept[]): ServerRecord {
+  return Object.fromEntries(
+    kept.flatMap(({ id, beside }) => {
+      const [entry, heir] = [known[id], record[beside]];
+      if (!entry || !heir) return [];
+      const { stack, resource, id: owner, proof } = heir;
+      return [[id, { ...entry, stack, resource, id: owner, proof }]];
+    }),
+  );
 }
 
 /** Folders that stood there before and that a resource no longer has, with the mode and owner that they had. */

@@ -17,7 +17,16 @@ import {
 import { formatRecord, RECORD, type ServerRecord } from "./record";
 import { hashOf } from "./report";
 import { type Step, stepName } from "./service";
-import { type Conflict, type Folder, fileValue, type HeldBack, type Place, type Planned, type Target } from "./target";
+import {
+  type Conflict,
+  type Folder,
+  fileValue,
+  type HeldBack,
+  type Kept,
+  type Place,
+  type Planned,
+  type Target,
+} from "./target";
 
 export interface FileChange {
   readonly path: string;
@@ -50,6 +59,8 @@ export interface Plan {
   /** The hash of what earlier runs had left to do, as it was planned on. */
   readonly journal: string;
   readonly notes: readonly string[];
+  /** What it leaves as it is until something was restarted. */
+  readonly waits?: readonly string[];
 }
 
 /** A place with the value that the transaction gives it. */
@@ -75,8 +86,9 @@ export function planOf(server: Base, claim: Claim): Plan {
   const following = (claim.target.followers?.(planned) ?? [])
     .filter((place) => wanted.every((change) => change.place.id !== place.id))
     .map((place) => ({ place, file: place.value, running: place.value }));
+  const kept = keptBy(claim, wanted);
   const held = new Map(heldBackBy(claim, [...wanted, ...following]).map(({ id, why }) => [id, why]));
-  const isTaken = ({ place }: Change) => !held.has(place.id);
+  const isTaken = ({ place }: Change) => !held.has(place.id) && kept.every(({ id }) => id !== place.id);
   const [own, followers] = [wanted.filter(isTaken), following.filter(isTaken)];
   const all = [...own, ...followers];
   const { changes, changed } = edits(server, all);
@@ -87,6 +99,7 @@ export function planOf(server: Base, claim: Claim): Plan {
     claim,
     followers.map((change) => change.place),
     new Set(held.keys()),
+    kept,
   );
   return {
     changes,
@@ -105,14 +118,25 @@ export function planOf(server: Base, claim: Claim): Plan {
     notes: [
       ...notes,
       ...held.values(),
+      ...kept.map(({ why }) => why),
       ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`),
     ],
+    waits: [...held.values()],
   };
 }
 
 /** What waits where this run may not restart anything. */
 const heldBackBy = ({ mayRestart, target }: Claim, all: readonly Change[]): readonly HeldBack[] =>
   mayRestart === false ? (target.heldBack?.(plannedBy(all)) ?? []) : [];
+
+/** What stays of that which is given back. */
+function keptBy({ mode, target, former }: Claim, wanted: readonly Change[]): readonly Kept[] {
+  const isGivenBack = (id: string) =>
+    wanted.some(({ place }) => place.id === id) &&
+    (mode === "restore" || target.places.every((place) => place.id !== id));
+  const from = mode === "restore" ? target : former;
+  return (from?.keeps?.(plannedBy(wanted)) ?? []).filter(({ id }) => isGivenBack(id));
+}
 
 /** What would be refused of a claim, without asking the server again; a conflict only where another place decides it. */
 export function precheck(server: Base, claim: Claim): Problem[] {
@@ -201,6 +225,8 @@ function restored(server: Base, claim: Claim, place: Place, notes: string[]): Ch
   const entry = server.record[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];
+  // It was put back already, or never changed.
+  if (!entry && fileValue(place) === before.file) return [];
   if (fileValue(place) !== (entry?.value ?? place.value)) {
     notes.push(`${place.id}: someone changed it since, so it is left as it is`);
     return [];

@@ -76,6 +76,12 @@ export interface HeldBack {
   readonly why: string;
 }
 
+/** A place whose value stays although nobody wants it any more, since what stood before would break a link. */
+export interface Kept extends HeldBack {
+  /** The id of the place with whose value it comes back: who owns that has it from then on. */
+  readonly beside: string;
+}
+
 export interface Target {
   /** Whether places are missing because what decides them can't be read; `problems` say why. */
   readonly isUnreadable?: boolean;
@@ -98,6 +104,8 @@ export interface Target {
   holds?(id: string, before: Before): boolean;
   /** Places that must wait where nothing may be restarted, since a service that is restarted by itself would break a link. */
   heldBack?(planned: Planned): readonly HeldBack[];
+  /** Of places that are given back, those that must stay as they are. */
+  keeps?(planned: Planned): readonly Kept[];
   /** Places of what is no longer installed: they are given back. */
   readonly abandoned?: readonly Place[];
   /** Ids of places that are gone with what they were in, and why: there is nothing to give back. */
@@ -134,6 +142,7 @@ export function merged(targets: readonly Target[]): Target {
     guests: all((one) => one.guests).filter((place) => !own.has(place.id)),
     holds: (id, before) => targets.some((one) => one.holds?.(id, before)),
     heldBack: (planned) => [...new Map(all((one) => one.heldBack?.(planned)).map((held) => [held.id, held])).values()],
+    keeps: (planned) => [...new Map(all((one) => one.keeps?.(planned)).map((kept) => [kept.id, kept])).values()],
     abandoned: all((one) => one.abandoned),
     gone: all((one) => one.gone),
     warnings: [...new Set(all((one) => one.warnings))],

@@ -207,14 +207,21 @@ export class Provider {
       mode: "restore",
       before: rememberedPlaces(props),
     });
+    let waits: readonly string[] = [];
     try {
       const { managed, scope } = await this.reach(definition, args, stored);
-      const { notes } = await managed.converge(scope, claimOn);
+      const { notes, plan } = await managed.converge(scope, claimOn);
       for (const note of notes) this.say(args, note);
+      waits = plan.waits ?? [];
     } catch (error) {
       const remedy = `If the server is gone for good: pulumi config set pulumi-wapt:forget ${host}, and repeat with --run-program`;
       throw new PlainError(`${messageOf(error)}. ${remedy}`);
     }
+    // Once it is gone from the state nobody would put back the rest.
+    if (waits.length > 0)
+      throw new PlainError(
+        `${stored.name}: all was put back but for this, since restart is "never": ${waits.join("; ")}. Do that, then repeat`,
+      );
   }
 
   /** Where the server may have a part of what was wanted, the state keeps that, so that it can be gone on with or put back. */
