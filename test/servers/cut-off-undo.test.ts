@@ -99,4 +99,16 @@ describe("an undo that is cut off, and what depends on a service", { skip: skipW
       `systemctl stop asks follows; rm -r ${RUN}/multi-user.target.d ${RUN}/asks.service ${RUN}/follows.service ${RUN}/idles.service; systemctl daemon-reload`,
     );
   });
+
+  test("a unit that was stopped on purpose is not started by one that wants it", async () => {
+    await say(
+      server,
+      `mkdir -p ${RUN}/waptserver.service.d; printf '[Unit]\\nWants=wapttasks.service\\n' >${RUN}/waptserver.service.d/wants.conf`,
+    );
+    await say(server, "systemctl daemon-reload; systemctl stop wapttasks");
+    const { notes } = await converge(withoutSsh(server), MANY);
+    assert.match(notes.join("\n"), /wapttasks is not running: it was not started/);
+    assert.equal((await server.exec("systemctl is-active waptserver wapttasks")).stdout, "active\ninactive\n");
+    await say(server, `rm -r ${RUN}/waptserver.service.d; systemctl daemon-reload; systemctl start wapttasks`);
+  });
 });

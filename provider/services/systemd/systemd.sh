@@ -88,11 +88,8 @@ service() { # VERB UNIT
 # systemd refuses a unit that was started often in a short time, which must not keep an undone change down.
 start_unit() { # VERB UNIT
   timeout 60 systemctl reset-failed "$2" 2>/dev/null
-  case $2 in
-    # Else a target starts all that it wants, also what was stopped on purpose.
-    *.target) service "$1" --job-mode=ignore-dependencies "$2" ;;
-    *) service "$1" "$2" ;;
-  esac
+  # Else it starts all that it wants, also what was stopped on purpose.
+  service "$1" --job-mode=ignore-requirements "$2"
 }
 
 is_running() { timeout 60 systemctl -q is-active "$1" 2>/dev/null; }
