@@ -80,6 +80,18 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
   );
 }
 
+/** What forbids a restart of WAPT: its PostgreSQL does not run, so it would not come up again. */
+export function downConflicts(server: Server, given?: string): Conflict[] {
+  const { database } = server.wapt;
+  if (server.root !== "" || !database || !isLocal(database.host) || !isWaptUp(server)) return [];
+  const found = findCluster(server.postgresql, server.files, database, given);
+  if ("problem" in found || found.cluster.online || server.systemd.left.includes(found.cluster.unit)) return [];
+  const reason =
+    `WAPT runs and PostgreSQL (${found.cluster.unit}) does not: a WAPT that is restarted would not come up. ` +
+    `Start PostgreSQL first (systemctl start ${found.cluster.unit}), or stop WAPT`;
+  return [{ property: "connection", reason, beside: POOL, needsRestart: true }];
+}
+
 /** Whether a pool is less than the one in the file, or that one and already read: no more than it may hold is activated. */
 function isNoRaise(server: Server, pool: number): boolean {
   const now = server.wapt.database?.pool ?? 0;

@@ -5,9 +5,9 @@ import { stoppedNeeds } from "../services/systemd/units";
 import { folderOf, iniProblems, listenerProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
 import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
-import { gone, type Need, unreadable } from "../transaction/target";
+import { fileValue, gone, type Need, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { heldBack, keptPool, keyOfIni, poolConflicts, poolPlace } from "./pool";
+import { downConflicts, heldBack, keptPool, keyOfIni, poolConflicts, poolPlace } from "./pool";
 import type { PostgresConnectionsArguments } from "./postgres-connections";
 import { isStale, restartOfWapt, unitsProbe } from "./units";
 
@@ -37,19 +37,24 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
     const problems = iniProblems(server.wapt);
     if (server.unread.some(({ path }) => path === server.wapt.tree.root)) return unreadable(problems);
     if (problems.length > 0) return gone(["db_max_connections", "max_clients"], problems);
+    const places = [
+      poolPlace(server, db_max_connections, args.postgresqlConf),
+      keyOfIni(server, "max_clients", max_clients),
+    ];
+    const isChanged = places.some((place) => fileValue(place) !== place.value);
     return {
       reads: ["postgresql"],
-      places: [
-        poolPlace(server, db_max_connections, args.postgresqlConf),
-        keyOfIni(server, "max_clients", max_clients),
-      ],
+      places,
       needs: oldPools(server),
       left: stoppedNeeds(server.systemd),
       problems: [
         ...listenerProblems(server.wapt, server.systemd("waptserver").active),
         ...diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
       ],
-      conflicts: (planned) => poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
+      conflicts: (planned) => [
+        ...poolConflicts(server, db_max_connections, planned, args.postgresqlConf),
+        ...(isChanged ? downConflicts(server, args.postgresqlConf) : []),
+      ],
       heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
       keeps: (planned) => keptPool(server, planned, args.postgresqlConf),
       warnings: databaseWarnings(server, db_max_connections),

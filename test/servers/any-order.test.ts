@@ -123,6 +123,10 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
   test("a pool alone is compared with what a stopped PostgreSQL would give, and said where PostgreSQL is another machine's", async () => {
     await say(server, "systemctl stop postgresql@15-main");
     const pool = new Resource("WaptServerIni");
+    const alone = definitions.find(({ type }) => type === "WaptServerIni")!;
+    const refused = await provider().check(alone, {}, { connection: { host: "paris" }, clients: 400, ...own });
+    assert.match(refused.failures[0]?.reason ?? "", /WAPT runs and PostgreSQL \(postgresql@15-main\) does not/);
+    await say(server, "systemctl stop waptserver wapttasks");
     await assert.rejects(
       pool.up({ connection: { host: "paris" }, clients: 2500, ...own }),
       /a pool of 615 is above what PostgreSQL gives it: max_connections 100 less 3 reserved/,
@@ -133,7 +137,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     const engine = provider();
     said.length = 0;
     const args = { connection: { host: "paris" }, clients: 2500, ...own };
-    const { failures } = await engine.check(definitions.find(({ type }) => type === "WaptServerIni")!, {}, args);
+    const { failures } = await engine.check(alone, {}, args);
     assert.deepEqual(failures, []);
     assert.match(
       said.join("\n"),
