@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { postgresConnections } from "../../provider/resources/postgres-connections";
 import { type Server, services } from "../../provider/services";
 import { clusterProblems, findCluster } from "../../provider/services/postgresql/postgresql";
 import { restartProblems, restartWarnings } from "../../provider/services/postgresql/restart";
@@ -199,6 +200,20 @@ describe("the services of an observed server", () => {
     const database = { host: "localhost", port: "5433", pool: 90 };
     const found = findCluster(postgresql, new Map(), database, undefined);
     assert.ok("problem" in found && found.problem.reason.includes("process 77 in a container (docker-1.scope)"));
+  });
+
+  it("postgresql: a cluster that was not read is not gone, so that what stood before is kept", () => {
+    const target = (report: string) =>
+      postgresConnections.target({ max_connections: 625 }, server(report), {
+        connection: { host: "paris" },
+        clients: 2500,
+      });
+    const unread = target(line("base", "unread", "postgresql", "/c", "is no file but a fifo"));
+    assert.deepEqual([unread.isUnreadable, unread.gone], [true, undefined]);
+    assert.deepEqual(
+      target("").gone?.map(({ ids }) => ids),
+      [["max_connections"]],
+    );
   });
 
   it("wapt: the database that its file names, WAPT's own defaults where it names none", () => {
