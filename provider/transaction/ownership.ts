@@ -184,9 +184,14 @@ export function foldersToRemove(server: Base, claim: Claim): string[] {
 function entryOf(server: Base, claim: Claim, place: Place): Entry {
   const { record } = server;
   const found = { file: fileValue(place), running: place.running };
-  const { file, running } = record[place.id] || isRemembered(claim, place) ? beforeOf(server, claim, place.id) : found;
-  return { ...claim.owner, value: place.value, before: file, running };
+  const entry = record[place.id];
+  const isKnown = entry ? isOf(entry, place) : isRemembered(claim, place);
+  const { file, running } = isKnown ? beforeOf(server, claim, place.id) : found;
+  return { ...claim.owner, value: place.value, file: place.tree.root, before: file, running };
 }
+
+/** Whether an entry is about a place in this very file: a service may read another one by now, which has its own values. */
+export const isOf = ({ file }: Entry, { tree }: Place): boolean => file === undefined || file === tree.root;
 
 /** Where the server lost its record, what stands there is no value from before when it is the one that the state wrote. */
 function isRemembered({ before, former }: Claim, place: Place): boolean {

@@ -11,10 +11,11 @@ import {
   foldersToGiveBack,
   foldersToRemove,
   guestsOf,
+  isOf,
   ownershipProblems,
   recordAfter,
 } from "./ownership";
-import { formatRecord, RECORD, type ServerRecord } from "./record";
+import { type Entry, formatRecord, RECORD, type ServerRecord } from "./record";
 import { hashOf } from "./report";
 import { type Step, stepName } from "./service";
 import {
@@ -217,14 +218,25 @@ function changesOf(server: Base, claim: Claim, notes: string[]): Change[] {
   const { isUnreadable, problems = [] } = claim.former ?? {};
   for (const { reason } of isUnreadable ? problems : [])
     notes.push(`what is no longer wanted and can't be read is left as it is: ${reason}`);
+  for (const place of places) {
+    const entry = server.record[place.id];
+    if (entry?.id === claim.owner.id && !isOf(entry, place)) notes.push(elsewhere(place, entry));
+  }
   const wanted = places.map((place) => ({ place, file: place.value, running: place.value }));
   return [...wanted, ...back(droppedPlaces(server, claim))];
 }
+
+const elsewhere = ({ id }: Place, { file = "" }: Entry): string =>
+  `${id}: it was set in ${harmless(file)}, which is no longer read: what stands there is left as it is`;
 
 function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
   const entry = server.record[place.id];
   const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
   if (!before || (entry && entry.id !== claim.owner.id)) return [];
+  if (entry && !isOf(entry, place)) {
+    notes.push(elsewhere(place, entry));
+    return [];
+  }
   // It was put back already, or never changed.
   if (!entry && fileValue(place) === before.file) return [];
   if (fileValue(place) !== (entry?.value ?? place.value)) {

@@ -17,6 +17,8 @@ const entrySchema = z.object({
   proof: z.string().optional(),
   /** What the resource wrote last; a file that says something else was changed by someone. */
   value: z.string(),
+  /** The main file of the service that held it then; 0.1.0 wrote none. */
+  file: z.string().optional(),
   /** The file's value before the first change; null when no file set it. */
   before: z.string().nullable(),
   /** The running value then, where it could be asked. */

@@ -9,6 +9,7 @@ import {
   ownershipProblems,
   recordAfter,
 } from "../../provider/transaction/ownership";
+import { planOf } from "../../provider/transaction/plan";
 import type { Entry } from "../../provider/transaction/record";
 import { claimOf, UPLOADS } from "../support/image";
 import { liveServer } from "../support/live-server";
@@ -47,7 +48,20 @@ describe("ownership", () => {
     const claim = nginx(own);
     assert.deepEqual(ownershipProblems(own, claim), []);
     const { worker_connections } = recordAfter(own, claim, [], new Set());
-    assert.deepEqual(worker_connections, { ...claim.owner, value: "6250", before: "768", running: undefined });
+    const file = "/etc/nginx/nginx.conf";
+    assert.deepEqual(worker_connections, { ...claim.owner, value: "6250", file, before: "768", running: undefined });
+  });
+
+  it("is of a place in one file: what stood in another one is not written into this", () => {
+    const elsewhere = { id: "id-NginxTuning", value: "6250", before: "512", file: "/etc/nginx/other.conf" };
+    const moved = having({ worker_connections: entry(elsewhere) });
+    const { worker_connections } = recordAfter(moved, nginx(moved), [], new Set());
+    assert.deepEqual([worker_connections!.file, worker_connections!.before], ["/etc/nginx/nginx.conf", "768"]);
+    const said = /worker_connections: it was set in \/etc\/nginx\/other\.conf, which is no longer read/;
+    assert.match(planOf(moved, nginx(moved)).notes.join("\n"), said);
+    const restore = planOf(moved, claimOf(moved, "NginxTuning", 2500, { mode: "restore" }));
+    assert.match(restore.notes.join("\n"), said);
+    assert.deepEqual(restore.changes, []);
   });
 
   it("is proved by more than a stack's name once the record holds a proof", () => {
