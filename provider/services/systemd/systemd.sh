@@ -167,7 +167,23 @@ systemd_start_again() { # those that this run stopped
   start_stopped || fail refused "$why"
 }
 
-undo_systemd_start() { start_stopped || lost "$why"; }
+undo_systemd_start() {
+  start_stopped && return
+  lost "$why"
+  # shellcheck disable=SC2086 # names of units
+  try note_left $stopped
+}
+
+# Units that this run tried to start and that are down again: the last start was not someone else's. Their lines keep their
+# places, which say in which order they are started.
+note_left() { # UNIT...
+  for name; do
+    if is_running "$name"; then continue; fi
+    lines=$(unit=$name line="stopped $name $(boot_id) $(last_start "$name")" awk '
+      $1 == "stopped" && $2 == ENVIRON["unit"] { print ENVIRON["line"]; next }
+      { print }' "$state/journal") && write_journal "$lines" || return 1
+  done
+}
 
 # In their order; all are tried.
 start_stopped() {
@@ -207,9 +223,12 @@ stay_up() { # UNIT...
 # it from then on means it.
 after_kill_systemd() {
   if [ -n "$root" ]; then return; fi
+  names=''
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     exec 9<>"$state/lock"
     flock 9
+    # shellcheck disable=SC2086 # names of units
+    note_left $names
     names=$(left_units <"$state/journal")
     if [ -z "$names" ]; then
       write_journal "$(grep -v '^stopped ' "$state/journal")"
