@@ -24,7 +24,7 @@ const POOL = "db_max_connections";
 const RESERVES = ["superuser_reserved_connections", "reserved_connections"];
 
 /** PostgreSQL's own default of max_connections, from its code. */
-const DEFAULT_LIMIT = 100;
+export const DEFAULT_LIMIT = 100;
 
 /** What PostgreSQL gives WAPT's role. */
 interface Limit {
@@ -36,15 +36,19 @@ interface Limit {
   readonly reserved: number;
 }
 
-/** The limit, or why it is not known; undefined where WAPT's configuration names no database of this server. */
-export function limitOf(server: Server, given?: string): Limit | { readonly unknown: string } | undefined {
-  const { database } = server.wapt;
-  if (!database || !isLocal(database.host)) return undefined;
-  const found = findCluster(server.postgresql, server.files, database, given);
+/** The cluster that WAPT uses, or why there is none; undefined where WAPT's configuration names no database of this server. */
+function clusterOfWapt({ wapt: { database }, postgresql, files }: Server, given?: string) {
+  return database && isLocal(database.host) ? findCluster(postgresql, files, database, given) : undefined;
+}
+
+/** Its limit, or why that is not known. */
+function limitOf(server: Server, given?: string): Limit | { readonly unknown: string } | undefined {
+  const found = clusterOfWapt(server, given);
+  if (!found) return undefined;
   return "problem" in found ? { unknown: found.problem.reason } : limitOfCluster(server, found.cluster);
 }
 
-export function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly unknown: string } {
+function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly unknown: string } {
   const { configuration, online, settings, error } = cluster;
   if (online && !settings) return { unknown: `PostgreSQL runs and does not answer: ${error ?? "no reason was given"}` };
   const { files } = server;
@@ -58,8 +62,9 @@ export function limitOfCluster(server: Server, cluster: Cluster): Limit | { read
   return { running: settings && Number(settings[LIMIT]), next, reserved };
 }
 
-/** What both a start of PostgreSQL and the running one give. */
-const least = ({ running, next, reserved }: Limit): number => Math.min(running ?? next, next) - reserved;
+/** max_connections as a transaction leaves it: what it plans, else what both a start of PostgreSQL and the running one give. */
+const mostOf = ({ running, next }: Limit, wanted: string | undefined): number =>
+  wanted === undefined ? Math.min(running ?? next, next) : Number(wanted);
 
 /** What forbids a pool: PostgreSQL as this transaction leaves it, or as it runs and would start, gives less. */
 export function poolConflicts(server: Server, pool: number, planned: Planned, given?: string): Conflict[] {
@@ -70,11 +75,10 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
     if (wanted !== undefined) return [];
     return refused(`a pool of ${pool} can't be compared with what PostgreSQL gives it: ${limit.unknown}`);
   }
-  const most = wanted === undefined ? limit.next : Number(wanted);
-  if (pool <= most - limit.reserved && (wanted !== undefined || pool <= least(limit))) return [];
-  const found = Math.min(most, wanted === undefined ? (limit.running ?? most) : most);
+  const most = mostOf(limit, wanted);
+  if (pool <= most - limit.reserved) return [];
   return refused(
-    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${found} less ${limit.reserved} reserved. ` +
+    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${limit.reserved} reserved. ` +
       "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
       "or use WaptServer, which changes both in one transaction",
   );
@@ -82,9 +86,8 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
 
 /** What forbids a restart of WAPT: its PostgreSQL does not run, so it would not come up again. */
 export function downConflicts(server: Server, given?: string): Conflict[] {
-  const { database } = server.wapt;
-  if (server.root !== "" || !database || !isLocal(database.host) || !isWaptUp(server)) return [];
-  const found = findCluster(server.postgresql, server.files, database, given);
+  const found = clusterOfWapt(server, given);
+  if (server.root !== "" || !found || !isWaptUp(server)) return [];
   if ("problem" in found || found.cluster.online || server.systemd.left.includes(found.cluster.unit)) return [];
   const reason =
     `WAPT runs and PostgreSQL (${found.cluster.unit}) does not: a WAPT that is restarted would not come up. ` +
@@ -162,7 +165,7 @@ export function keptPool(server: Server, planned: Planned, given?: string): Kept
     const why = `${stays} can't be compared with what PostgreSQL gives it: ${limit.unknown}`;
     return wanted === undefined ? [{ id: POOL, why, beside: LIMIT }] : [];
   }
-  const most = wanted === undefined ? least(limit) : Number(wanted) - limit.reserved;
+  const most = mostOf(limit, wanted) - limit.reserved;
   if (pool <= most) return [];
   return [{ id: POOL, why: `${stays} is above what PostgreSQL gives it, ${most}`, beside: LIMIT }];
 }

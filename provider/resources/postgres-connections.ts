@@ -21,7 +21,7 @@ import { diskProblems } from "../transaction/observation";
 import type { Step } from "../transaction/service";
 import { type Conflict, gone, type Place, unreadable } from "../transaction/target";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { heldBack, holdsPool, keptPool, poolPlace, smallerPool } from "./pool";
+import { DEFAULT_LIMIT, heldBack, holdsPool, keptPool, poolPlace, smallerPool } from "./pool";
 import { restartOfWapt, unitsProbe } from "./units";
 
 /** PostgreSQL's connections. */
@@ -88,7 +88,7 @@ function maxConnectionsPlace(server: Server, cluster: Cluster, value: string): P
     key: "max_connections",
     value,
     running: cluster.settings?.max_connections,
-    default: "100",
+    default: String(DEFAULT_LIMIT),
     effective: "by running value",
     steps: (text) => restart(server, cluster, text),
     checks: (text) => [configurationCheck(cluster, text)],

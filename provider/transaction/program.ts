@@ -97,8 +97,7 @@ function preparations(plan: Plan, root: string): string[] {
   return [
     ...plan.folders.map(({ path, minFree }) => call("space", path, String(minFree.kilobytes), minFree.text)),
     ...plan.changes.map((change, index) => fileCall(change, `f${index}`, "644")),
-    ...(first ?? last ?? []).slice(0, 1),
-    ...(first ?? []).slice(1),
+    ...(first ?? (last ?? []).slice(0, 1)),
     ...plan.folders.map(({ path, mode, owner, selinuxType }) => call("folder", path, mode, `${owner}:`, selinuxType)),
     ...onServer(root, plan.checks).map(stepCall),
   ];

@@ -28,7 +28,7 @@ export interface Step {
   readonly interrupts?: boolean;
 }
 
-/** The name of a kind of step, in the journal, in the record and in the order. */
+/** The name of a kind of step, in the order and in what the user is told. */
 export const stepName = ({ service, verb }: Pick<Step, "service" | "verb">): string => `${service} ${verb}`;
 
 /**

@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Properties } from "../../provider/pulumi/engine/inputs";
-import { Provider } from "../../provider/pulumi/engine/provider";
 import { definitions } from "../../provider/resources";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { files, inForce, lifetimes, say } from "../support/asking";
 import { assertCarried, conditionOf } from "../support/condition";
+import { labProvider, ResourceLife } from "../support/resource-life";
 import { converge, FEW, MANY, observe, programOf, stepsFor, withoutSsh } from "../support/whole-server";
 
 const INI = "/opt/wapt/conf/waptserver.ini";
@@ -19,55 +19,12 @@ const RECORD = "/var/lib/pulumi-wapt/record.json";
 describe("in any order", { skip: skipWithoutLab() }, () => {
   let server: LabServer;
   const said: string[] = [];
-  const provider = () =>
-    new Provider({
-      routeOf: ({ host }) => host,
-      connect: async () => withoutSsh(server),
-      say: (line) => said.push(line),
-      isForgotten: () => false,
-      isAdopted: () => false,
-    });
+  const provider = () => labProvider(server, (line) => said.push(line));
   const own = { stack: "organization/test/any", name: "any" };
   const whole = (clients: number, more: Properties = {}): Properties => {
     const limits = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };
     return { connection: { host: "paris" }, clients, ...limits, ...own, ...more };
   };
-
-  /** One resource as Pulumi would handle it: refreshed, checked, and changed where something differs. */
-  class Resource {
-    private id = "";
-    outs: Properties = {};
-    constructor(private readonly type: string) {}
-
-    private get definition() {
-      return definitions.find(({ type }) => type === this.type)!;
-    }
-
-    /** What a preview would show of it: its settings, and what is pending. */
-    async refresh(engine = provider()): Promise<Properties> {
-      this.outs = (await engine.read(this.definition, this.id, this.outs)).props;
-      return this.outs;
-    }
-
-    async up(args: Properties): Promise<void> {
-      said.length = 0;
-      const engine = provider();
-      if (this.id) await this.refresh(engine);
-      const { inputs, failures } = await engine.check(this.definition, this.outs, args);
-      assert.deepEqual(failures, []);
-      if (this.id) {
-        if (engine.diff(this.definition, this.outs, inputs).changes === false) return;
-        this.outs = (await engine.update(this.definition, this.id, this.outs, inputs)).outs;
-      } else {
-        ({ id: this.id, outs: this.outs } = await engine.create(this.definition, inputs));
-      }
-    }
-
-    async destroy(): Promise<void> {
-      said.length = 0;
-      await provider().delete(this.definition, this.id, this.outs);
-    }
-  }
 
   before(async () => {
     server = await startServer("paris");
@@ -82,17 +39,20 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     assert.equal((await server.exec(compare)).stdout, "");
   };
 
-  const pending = async (resource: Resource) => (await resource.refresh()).pending;
+  const pending = async (resource: ResourceLife) => (await resource.refresh()).pending;
   const carried = async () => assertCarried(await conditionOf(server));
   const restart = (...units: string[]) => say(server, `systemctl restart ${units.join(" ")}; sleep 2.5`);
 
   test('restart "never" raises and lowers one step after another, as the administrator restarts what it waits for', async () => {
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     const never = (clients: number) => resource.up(whole(clients, { restart: "never" }));
     const before = await lifetimes(server);
     await never(2500);
     await carried();
-    assert.match(said.join("\n"), /db_max_connections stays 90 until PostgreSQL, which runs with 100, was restarted/);
+    assert.match(
+      resource.said.join("\n"),
+      /db_max_connections stays 90 until PostgreSQL, which runs with 100, was restarted/,
+    );
     await restart("waptserver");
     await carried();
     await restart("postgresql@15-main");
@@ -105,7 +65,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
 
     await never(400);
     await carried();
-    assert.match(said.join("\n"), /max_connections stays 625 until WAPT, which may hold more, was restarted/);
+    assert.match(resource.said.join("\n"), /max_connections stays 625 until WAPT, which may hold more, was restarted/);
     await restart("postgresql@15-main");
     await carried();
     await restart("waptserver", "wapttasks");
@@ -122,7 +82,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
 
   test("a pool alone is compared with what a stopped PostgreSQL would give, and said where PostgreSQL is another machine's", async () => {
     await say(server, "systemctl stop postgresql@15-main");
-    const pool = new Resource("WaptServerIni");
+    const pool = new ResourceLife(server, "WaptServerIni");
     const alone = definitions.find(({ type }) => type === "WaptServerIni")!;
     const refused = await provider().check(alone, {}, { connection: { host: "paris" }, clients: 400, ...own });
     assert.match(refused.failures[0]?.reason ?? "", /WAPT runs and PostgreSQL \(postgresql@15-main\) does not/);
@@ -197,7 +157,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     const unit = (name: string) =>
       `printf '[Unit]\\nRequires=waptserver.service\\nAfter=waptserver.service\\n[Service]\\nExecStart=/bin/sleep infinity\\n' >/run/systemd/system/${name}.service`;
     await say(server, `${unit("runs")}; ${unit("rests")}; systemctl daemon-reload; systemctl start runs`);
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     await resource.up(whole(2500));
     assert.equal((await server.exec("systemctl is-active runs rests")).stdout.trim(), "active\ninactive");
     await resource.destroy();
@@ -207,7 +167,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
   });
 
   test("a file that is right and that WAPT has not read is a difference, once; another mode alone is none", async () => {
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     await resource.up(whole(2500));
     await say(server, `chmod 600 ${INI}; sleep 1.1; chmod 640 ${INI}`);
     assert.equal(await pending(resource), undefined, "its bytes are those that WAPT has read");
@@ -227,7 +187,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
   });
 
   test("a limit that a start script sets itself is said, and WAPT is not restarted for it again and again", async () => {
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     const folder = "/run/systemd/system/waptserver.service.d";
     const start = "/bin/sh -c 'ulimit -Sn 1024; exec /usr/bin/python3 /opt/wapt/waptserver/waptserver.py'";
     await say(
@@ -239,7 +199,10 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     const alive = await lifetimes(server);
     assert.equal(await pending(resource), undefined);
     await resource.up(whole(2500));
-    assert.match(said.join("\n"), /waptserver was given 20000 open files at its start and has 1024: what starts it/);
+    assert.match(
+      resource.said.join("\n"),
+      /waptserver was given 20000 open files at its start and has 1024: what starts it/,
+    );
     assert.deepEqual(await lifetimes(server), alive);
     await say(server, `rm -r ${folder}; systemctl daemon-reload; systemctl restart waptserver; sleep 2.5`);
     await resource.destroy();
@@ -247,7 +210,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
   });
 
   test("a record that was moved away: what stood before still comes back, from the state", async () => {
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     await resource.up(whole(2500));
     await say(server, `mv ${RECORD} /root/record.json`);
     await resource.up(whole(1000));
@@ -256,7 +219,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
   });
 
   test("a unit that was removed, and WAPT that was uninstalled: the rest is given back, and what is gone is said", async () => {
-    const resource = new Resource("WaptServer");
+    const resource = new ResourceLife(server, "WaptServer");
     await resource.up(whole(2500));
     const tasks = "/etc/systemd/system/wapttasks.service";
     await say(server, `systemctl stop wapttasks; mv ${tasks} /root/; systemctl daemon-reload`);
@@ -268,7 +231,10 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     );
     await say(server, "systemctl daemon-reload");
     await resource.destroy();
-    assert.match(said.join("\n"), /nothing was put back there: there is no \/opt\/wapt\/conf\/waptserver\.ini/);
+    assert.match(
+      resource.said.join("\n"),
+      /nothing was put back there: there is no \/opt\/wapt\/conf\/waptserver\.ini/,
+    );
     await say(server, `test ! -e ${RECORD}`);
     await say(
       server,
@@ -285,7 +251,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       `cp -a ${conf} /root/nginx.conf; sed -i '1i worker_rlimit_nofile 32768;' ${conf}; systemctl reload nginx`,
     );
     const before = await files(server);
-    const resource = new Resource("NginxTuning");
+    const resource = new ResourceLife(server, "NginxTuning");
     await resource.up({ connection: { host: "paris" }, clients: 2500, workerRlimitNofile: 20000, ...own });
     await resource.destroy();
     assert.deepEqual(await files(server), before);

@@ -5,12 +5,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Properties } from "../../provider/pulumi/engine/inputs";
-import { Provider } from "../../provider/pulumi/engine/provider";
 import type { AnyDefinition } from "../../provider/resources/definition";
 import { kernelLimits } from "../../provider/resources/kernel-limits";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { files, say } from "../support/asking";
-import { withoutSsh } from "../support/whole-server";
+import { labProvider } from "../support/resource-life";
 
 const definition = kernelLimits as unknown as AnyDefinition;
 const args = {
@@ -26,14 +25,7 @@ describe("limits that other files decide", { skip: skipWithoutLab() }, () => {
   let server: LabServer;
   let untouched: Record<string, string>;
   const said: string[] = [];
-  const provider = () =>
-    new Provider({
-      routeOf: ({ host }) => host,
-      connect: async () => withoutSsh(server),
-      say: (line) => said.push(line),
-      isForgotten: () => false,
-      isAdopted: () => false,
-    });
+  const provider = () => labProvider(server, (line) => said.push(line));
   const reasons = async (olds: Properties = {}) => {
     const engine = provider();
     if (olds.settings) await engine.read(definition, "id", olds);

@@ -6,6 +6,16 @@ import { definitions } from "../../provider/resources";
 import type { LabServer } from "../lab/server";
 import { withoutSsh } from "./whole-server";
 
+/** The provider of one step, on a lab server without SSH. */
+export const labProvider = (server: LabServer, say: (line: string) => void): Provider =>
+  new Provider({
+    routeOf: ({ host }) => host,
+    connect: async () => withoutSsh(server),
+    say,
+    isForgotten: () => false,
+    isAdopted: () => false,
+  });
+
 export class ResourceLife {
   /** What the last up or destroy told the user. */
   said: string[] = [];
@@ -25,13 +35,7 @@ export class ResourceLife {
   }
 
   private provider(): Provider {
-    return new Provider({
-      routeOf: ({ host }) => host,
-      connect: async () => withoutSsh(this.server),
-      say: (line) => this.said.push(line),
-      isForgotten: () => false,
-      isAdopted: () => false,
-    });
+    return labProvider(this.server, (line) => this.said.push(line));
   }
 
   /** What a preview would show of it: its settings, and what is pending. */

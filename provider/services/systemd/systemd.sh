@@ -56,9 +56,12 @@ is_left() { # UNIT BOOT START
   case $(last_start "$1") in '' | 0 | "$3") return 0 ;; *) return 1 ;; esac
 }
 
+# The unit in whose control group a process is, without .service; a login's, too.
+group_unit() { sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1; } # PID
+
 # The unit whose main process this is, without .service; nothing where a process only descends from one, as from a login.
 unit_of_process() { # PID
-  serving=$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1)
+  serving=$(group_unit "$1")
   if [ -n "$serving" ] && [ "$(timeout 20 systemctl show -p MainPID --value "$serving" 2>/dev/null)" = "$1" ]; then
     printf '%s' "$serving"
   fi
@@ -120,11 +123,14 @@ stopped_with() { # UNIT
   done
 }
 
+# A line of the journal: by its boot and its last start it is known later whether anyone has started the unit since.
+stopped_line() { printf 'stopped %s %s %s' "$1" "$(boot_id)" "$(last_start "$1")"; } # UNIT
+
 # From here on a unit, and what goes down with it, is to run again whatever becomes of this run.
 will_stop() { # UNIT
   down=$1
   stopped_with "$1"
-  for one in $down; do journal "stopped $one $(boot_id) $(last_start "$one")"; done
+  for one in $down; do journal "$(stopped_line "$one")"; done
 }
 
 systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
@@ -146,7 +152,7 @@ systemd_stop() { # UNIT...: those that run, to be started again by systemd_start
 undo_systemd_stop() {
   again=
   for name in $stopped; do again="$name $again"; done
-  for name in $again; do journal "stopped $name $(boot_id) $(last_start "$name")"; done
+  for name in $again; do journal "$(stopped_line "$name")"; done
   for name in $stopped; do service stop "$name" || lost "$why"; done
 }
 
@@ -179,7 +185,7 @@ undo_systemd_start() {
 note_left() { # UNIT...
   for name; do
     if is_running "$name"; then continue; fi
-    lines=$(unit=$name line="stopped $name $(boot_id) $(last_start "$name")" awk '
+    lines=$(unit=$name line=$(stopped_line "$name") awk '
       $1 == "stopped" && $2 == ENVIRON["unit"] { print ENVIRON["line"]; next }
       { print }' "$state/journal") && write_journal "$lines" || return 1
   done

@@ -19,8 +19,7 @@ wapt_listener() { # WAPTSERVER_INI
   listener=$(limited ss -ltnpH "sport = :${port:-8080}" 2>/dev/null | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
   if [ -z "$listener" ]; then return; fi
   fact wapt listener "${port:-8080}" "$listener" \
-    "$(sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$listener/cgroup" 2>/dev/null | tail -n 1)" \
-    "$(cat "/proc/$listener/comm" 2>/dev/null)"
+    "$(group_unit "$listener")" "$(cat "/proc/$listener/comm" 2>/dev/null)"
 }
 
 # A file's time changes with its owner or its mode, too, and when it is put back. So what the processes have read is kept
@@ -39,7 +38,7 @@ wapt_remember() { # WAPTSERVER_INI SHA256 UNIT...: those that were started behin
       grep "^$unit $begun " "$state/read" 2>/dev/null
     fi
   done)
-  try keep_read "$lines" || note "what WAPT has read of its configuration could not be noted: $(reason)"
+  keep_read "$lines"
 }
 
 # By times alone a file of the future, as of a clock that was set back, would never have been read.
@@ -53,10 +52,14 @@ wapt_started() { # UNIT...: they have read what this run put in place, else what
     begun=$(start_of_unit "$unit")
     if [ -n "$begun" ]; then printf '%s %s %s\n' "$unit" "$begun" "$hash"; fi
   done)
-  try keep_read "$lines" || note "what WAPT has read of its configuration could not be noted: $(reason)"
+  keep_read "$lines"
 }
 
-keep_read() { printf '%s\n' "$1" | cat >"$state/read.new" && mv -f "$state/read.new" "$state/read"; } # LINES
+keep_read() { # LINES
+  try write_read "$1" || note "what WAPT has read of its configuration could not be noted: $(reason)"
+}
+
+write_read() { printf '%s\n' "$1" | cat >"$state/read.new" && mv -f "$state/read.new" "$state/read"; } # LINES
 
 # Sections, keys, delimiters, blanks and line ends stay, so that ini-parser.ts reads the same lines; every other byte is an
 # x. Readable are the values of our keys, and comments that the server's record holds as well: an edit has moved them
