@@ -3,13 +3,8 @@
  * and on no disk that a crash leaves, whichever of the two is started next.
  */
 import type { Server } from "../services";
-import {
-  type Cluster,
-  configurationTree,
-  findCluster,
-  isLocal,
-  reservedConnections,
-} from "../services/postgresql/postgresql";
+import { commandLineSetting } from "../services/postgresql/command-line";
+import { type Cluster, configurationTree, findCluster, reservedConnections } from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
 import { DEFAULT_POOL, iniPlace, WAPT_UNITS } from "../services/wapt/wapt";
 import type { Before } from "../transaction/ownership";
@@ -38,7 +33,7 @@ interface Limit {
 
 /** The cluster that WAPT uses, or why there is none; undefined where WAPT's configuration names no database of this server. */
 function clusterOfWapt({ wapt: { database }, postgresql, files }: Server, given?: string) {
-  return database && isLocal(database.host) ? findCluster(postgresql, files, database, given) : undefined;
+  return database?.isHere ? findCluster(postgresql, files, database, given) : undefined;
 }
 
 /** Its limit, or why that is not known. */
@@ -54,9 +49,9 @@ function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly un
   const { files } = server;
   if (!files.has(configuration)) return { unknown: `${configuration} was not read` };
   const found = postgresqlConf.read(configurationTree(cluster, files), [LIMIT, ...RESERVES]);
-  const said = found[LIMIT]?.value ?? String(DEFAULT_LIMIT);
+  const said = commandLineSetting(cluster.command, LIMIT) ?? found[LIMIT]?.value ?? String(DEFAULT_LIMIT);
   const next = Number(said);
-  if (!Number.isInteger(next)) return { unknown: `${configuration} says ${LIMIT} = ${said}` };
+  if (!Number.isInteger(next)) return { unknown: `PostgreSQL would be started with ${LIMIT} = ${said}` };
   const inFiles = Object.fromEntries(RESERVES.flatMap((name) => (found[name] ? [[name, found[name].value]] : [])));
   const reserved = reservedConnections({ settings: { ...inFiles, ...settings } });
   return { running: settings && Number(settings[LIMIT]), next, reserved };
@@ -70,9 +65,10 @@ const mostOf = ({ running, next }: Limit, wanted: string | undefined): number =>
 export function poolConflicts(server: Server, pool: number, planned: Planned, given?: string): Conflict[] {
   const limit = limitOf(server, given);
   const wanted = planned(LIMIT);
-  if (!limit || (wanted === undefined && isNoRaise(server, pool))) return [];
+  if (!limit) return [];
   if ("unknown" in limit) {
-    if (wanted !== undefined) return [];
+    // What stands and was read, or less than that, activates nothing that may be wrong.
+    if (wanted !== undefined || isNoRaise(server, pool)) return [];
     return refused(`a pool of ${pool} can't be compared with what PostgreSQL gives it: ${limit.unknown}`);
   }
   const most = mostOf(limit, wanted);
@@ -80,7 +76,7 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
   return refused(
     `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${limit.reserved} reserved. ` +
       "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
-      "or use WaptServer, which changes both in one transaction",
+      "or use WaptServer without omitting it, which changes both in one transaction. A smaller dbMaxConnections goes without",
   );
 }
 

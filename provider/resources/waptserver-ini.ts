@@ -1,6 +1,6 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
 import type { Server } from "../services";
-import { isLocal, postgresqlProbe } from "../services/postgresql/postgresql";
+import { postgresqlProbe } from "../services/postgresql/postgresql";
 import { stoppedNeeds } from "../services/systemd/units";
 import { folderOf, iniProblems, listenerProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
 import { harmless } from "../text/harmless";
@@ -64,7 +64,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
 
 /** What else is to be said of a pool whose PostgreSQL is not this server's. */
 function databaseWarnings({ wapt: { database } }: Server, pool: number): string[] {
-  if (!database || isLocal(database.host)) return [];
+  if (!database || database.isHere) return [];
   return [
     `waptserver.ini's db_host is ${harmless(database.host, 100)}, another machine: whether its PostgreSQL gives a pool of ${pool} ` +
       `is not known here. Tune it with a PostgresConnections of that host, of ${pool + 10} or more`,

@@ -53,6 +53,54 @@ describe("the pool and PostgreSQL, one without the other", { skip: skipWithoutLa
     assert.equal((await inForce(server)).waptserver.db_max_connections, 90);
   });
 
+  test("a pool above PostgreSQL is refused, be it one that stands, or one that is less than that", async () => {
+    await write(100, 300);
+    await restart();
+    const pool = new ResourceLife(server, "WaptServerIni");
+    const given = { clients: 400, maxConnections: 1000 };
+    await assert.rejects(
+      pool.up({ ...given, dbMaxConnections: 300 }),
+      /a pool of 300 is above what PostgreSQL gives it/,
+    );
+    await assert.rejects(
+      pool.up({ ...given, dbMaxConnections: 200 }),
+      /a pool of 200 is above what PostgreSQL gives it/,
+    );
+    await pool.up({ clients: 400 });
+    await carried();
+    await pool.destroy();
+    assert.match(pool.said.join("\n"), /db_max_connections stays 90: what stood before, 300, is above/);
+  });
+
+  test("a db_host that is an address or a name of this server's own is no other machine", async () => {
+    const [address] = (await say(server, "hostname -I")).trim().split(" ");
+    for (const host of [address, "own.example"]) {
+      await say(
+        server,
+        `echo '${address} own.example' >>/etc/hosts; sed -i '/^db_host/d; /^.options/a db_host = ${host}' ${INI}`,
+      );
+      const pool = new ResourceLife(server, "WaptServerIni");
+      await assert.rejects(
+        pool.up({ clients: 2500 }),
+        /a pool of 615 is above what PostgreSQL gives it: max_connections 100/,
+      );
+    }
+  });
+
+  test("what pg_ctl.conf adds to the command line of a cluster that is stopped counts", async () => {
+    const options = "/etc/postgresql/15/main/pg_ctl.conf";
+    await say(server, `systemctl stop waptserver wapttasks postgresql@15-main; cp -a ${options} /root/stood/`);
+    await say(server, `echo "pg_ctl_options = '-c max_connections=50'" >${options}`);
+    const pool = new ResourceLife(server, "WaptServerIni");
+    await assert.rejects(
+      pool.up({ clients: 400 }),
+      /a pool of 90 is above what PostgreSQL gives it: max_connections 50/,
+    );
+    const limit = new ResourceLife(server, "PostgresConnections");
+    await assert.rejects(limit.up({ clients: 400 }), /max_connections 50 on its command line.*pg_ctl\.conf/);
+    await say(server, `cat /root/stood/pg_ctl.conf >${options}`);
+  });
+
   test("max_connections that a program leaves out does not fall below the pool that it keeps", async () => {
     const whole = new ResourceLife(server, "WaptServer");
     await whole.up({ clients: 2500, ...LIMITS });

@@ -1,5 +1,6 @@
 /** The folders that a transaction makes, sets right and removes, by each shell. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { Plan } from "../../provider/transaction/plan";
@@ -13,6 +14,23 @@ const wanting = (path: string, kilobytes = 1): Plan => ({
   ...changing(to(A, "old", "new")),
   folders: [{ path, mode: "700", owner: "nobody-here", selinuxType: "any_t", minFree: { kilobytes, text: "so much" } }],
 });
+
+/** An access ACL and a default one as the kernel has them: version 2, then tag, rights and id of each entry. */
+const ACL = `
+import os, struct, sys
+NOBODY = 0xffffffff
+def acl(*entries):
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+os.setxattr(sys.argv[1], "system.posix_acl_access",
+    acl((1, 7, NOBODY), (2, 5, 65534), (4, 5, NOBODY), (16, 5, NOBODY), (32, 0, NOBODY)))
+os.setxattr(sys.argv[1], "system.posix_acl_default",
+    acl((1, 7, NOBODY), (2, 7, 65534), (4, 0, NOBODY), (16, 7, NOBODY), (32, 0, NOBODY)))
+`;
+const READ_ACL = `
+import os, sys
+print([os.getxattr(sys.argv[1], "system.posix_acl_" + which).hex() for which in ("access", "default")])
+`;
+const python = (program: string, path: string) => execFileSync("python3", ["-c", program, path], { encoding: "utf8" });
 
 for (const shell of shells) {
   const remote = localRemote(shell);
@@ -54,6 +72,22 @@ for (const shell of shells) {
       assert.equal(mode("/srv/up"), "700");
       assert.equal((await apply(remote, root, what)).result, "ok");
       assert.equal(mode("/srv/up"), "751");
+    });
+
+    it("keep their ACL: nobody whom it names may enter meanwhile, and it counts again when they are given back", async (context) => {
+      const { root, at, mode } = imageOf(context, { [A]: "old", "/srv/up/x": "" });
+      rmSync(at("/srv/up/x"));
+      python(ACL, at("/srv/up"));
+      const stood = python(READ_ACL, at("/srv/up"));
+      assert.equal(mode("/srv/up"), "750");
+      assert.equal((await apply(remote, root, wanting("/srv/up"))).result, "ok");
+      // The group's rights are the mask of all whom an ACL names: none.
+      assert.equal(mode("/srv/up"), "700");
+      assert.notEqual(python(READ_ACL, at("/srv/up")), stood);
+      const owner = `${process.getuid!()}:${process.getgid!()}`;
+      const back = { ...changing(to(A, "new", "old")), returnedFolders: [{ path: "/srv/up", mode: "750", owner }] };
+      assert.equal((await apply(remote, root, back)).result, "ok");
+      assert.equal(python(READ_ACL, at("/srv/up")), stood);
     });
 
     it("that a resource made go when they are empty, and come back when the run fails", async (context) => {

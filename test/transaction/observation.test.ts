@@ -197,7 +197,7 @@ describe("the services of an observed server", () => {
       clusterProblems(cluster!, "625")[0]!.reason,
       /port 5432 is served by process 9 \(python3, in x\.service\)/,
     );
-    const database = { host: "localhost", port: "5433", pool: 90 };
+    const database = { host: "localhost", isHere: true, port: "5433", pool: 90 };
     const found = findCluster(postgresql, new Map(), database, undefined);
     assert.ok("problem" in found && found.problem.reason.includes("process 77 in a container (docker-1.scope)"));
   });
@@ -218,7 +218,7 @@ describe("the services of an observed server", () => {
 
   it("wapt: the database that its file names, WAPT's own defaults where it names none", () => {
     const ini = (text: string) => server(line("wapt", "ini", "/w.ini") + file("/w.ini", text)).wapt.database;
-    assert.deepEqual(ini("[options]\ndb_port = 5433\n"), { host: "", port: "5433", pool: 90 });
+    assert.deepEqual(ini("[options]\ndb_port = 5433\n"), { host: "", isHere: true, port: "5433", pool: 90 });
     assert.equal(server(line("wapt", "ini", "/w.ini")).wapt.database, undefined);
   });
 });

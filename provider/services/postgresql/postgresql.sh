@@ -158,8 +158,21 @@ report_cluster() { # VERSION NAME PORT STATUS OWNER DATA CONF
   fi
   configuration_of "$5" "$6" "$7" || return 0
   fact postgresql cluster "$6" "$1" "$2" "$3" "${4%%,*}" "$5" "$7"
+  options=$(debian_options "$5" "$7" | limited xargs printf '%s\n' 2>/dev/null)
+  if [ -n "$options" ]; then fact postgresql command "$6" "postgres$line_end$options"; fi
   case $4 in online*) fact postgresql error "$6" "no process of $5's works in $6, whatever its postmaster.pid says" ;; esac
   if [ "$3" != - ]; then report_listener "$6" "$3" ''; fi
+}
+
+# What a start of a Debian cluster adds to the command line, as the shell that starts it would take it.
+debian_options() { # OWNER CONF
+  case $2 in /etc/postgresql/*/*/postgresql.conf) ;; *) return 0 ;; esac
+  registered=${2%/postgresql.conf}
+  version=${registered#/etc/postgresql/}
+  if [ -n "$root" ] || [ ! -f "$registered/pg_ctl.conf" ]; then return 0; fi
+  # shellcheck disable=SC2016 # perl's
+  as_owner "$1" perl -MPgCommon -e 'my %found = PgCommon::read_cluster_conf_file(@ARGV, "pg_ctl.conf"); print $found{pg_ctl_options}' \
+    "${version%/*}" "${version#*/}" 2>/dev/null
 }
 
 unregistered_cluster() { # PID

@@ -140,6 +140,8 @@ function faultOf(text: string): Fault {
 /** What WAPT's configuration says of its database. */
 export interface Database {
   readonly host: string;
+  /** Whether that is this server itself. */
+  readonly isHere: boolean;
   readonly port: string;
 }
 
@@ -151,7 +153,7 @@ export function findCluster(
   given: string | undefined,
 ): { cluster: Cluster } | { problem: Problem } {
   const list = [...clusters.map((one) => one.configuration), ...containers(clusters)].join(", ") || "none";
-  if (database && !isLocal(database.host) && !given) {
+  if (database && !database.isHere && !given) {
     return refused(
       `waptserver.ini's db_host is ${database.host}, another machine: tune PostgreSQL there with a PostgresConnections of that host, ` +
         `and leave it out here`,
@@ -177,9 +179,6 @@ const containers = ({ contained = [] }: PostgresqlState): string[] =>
   );
 
 const refused = (reason: string): { problem: Problem } => ({ problem: { property: "postgresqlConf", reason } });
-
-/** Whether a db_host is this server itself: empty and a path mean its Unix socket. */
-export const isLocal = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)?$/i.test(host);
 
 // Where no cluster is registered with its port (RHEL, or below a root), its own file tells.
 function portOf(cluster: Cluster, files: ReadonlyMap<string, string>): string {

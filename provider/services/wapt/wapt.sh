@@ -8,14 +8,33 @@ probe_wapt() { # WAPTSERVER_INI
   disk "${1%/*}"
   if [ -n "$root" ]; then return; fi
   wapt_listener "$1"
+  wapt_own_host "$1"
   fact wapt changed "$(limited stat -Lc %Z "$1" 2>/dev/null)"
   if ! is_readable /var/lib/pulumi-wapt/read; then return 0; fi
   contents /var/lib/pulumi-wapt/read | while read -r unit start hash; do fact wapt read "$unit" "$start" "$hash"; done
 }
 
+number_or_name() { # WAPTSERVER_INI KEY: a value without blanks
+  if is_readable "$1"; then contents "$1"; fi | sed -n "s/^$2[ \t]*[=:][ \t]*\([0-9A-Za-z._-][0-9A-Za-z._-]*\)[ \t\r]*\$/\1/p" | tail -n 1
+}
+
+# Whether a db_host leads to an address of this server's own.
+wapt_own_host() { # WAPTSERVER_INI
+  host=$(number_or_name "$1" db_host)
+  if [ -z "$host" ]; then return; fi
+  own=$(awk '/\|-- / { address = $2 } /32 host LOCAL/ { print address }' /proc/net/fib_trie 2>/dev/null)
+  for address in $(limited getent ahostsv4 "$host" | awk '{ print $1 }'); do
+    case "
+$own
+" in *"
+$address
+"*) fact wapt own-host "$host" && return ;; esac
+  done
+}
+
 # Who listens on waptserver's port: its program may have been started outside its unit.
 wapt_listener() { # WAPTSERVER_INI
-  port=$(if is_readable "$1"; then contents "$1"; fi | sed -n 's/^waptserver_port[ \t]*[=:][ \t]*\([0-9][0-9]*\)[ \t\r]*$/\1/p' | tail -n 1)
+  port=$(number_or_name "$1" waptserver_port)
   listener=$(limited ss -ltnpH "sport = :${port:-8080}" 2>/dev/null | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
   if [ -z "$listener" ]; then return; fi
   fact wapt listener "${port:-8080}" "$listener" \

@@ -15,7 +15,13 @@ export interface WaptState {
   /** waptserver.ini; it may be missing. */
   readonly tree: Tree;
   /** What it says of the database; undefined where there is no such file. */
-  readonly database?: { readonly host: string; readonly port: string; readonly pool: number };
+  readonly database?: {
+    readonly host: string;
+    /** Whether that is this server itself. */
+    readonly isHere: boolean;
+    readonly port: string;
+    readonly pool: number;
+  };
   /** Who listens on waptserver's port, with the unit in whose control group it is. */
   readonly listener?: { readonly port: string; readonly pid: string; readonly unit: string; readonly program: string };
   /** When the file was last changed in any way, in seconds since 1970; undefined where that is not known. */
@@ -36,7 +42,7 @@ export const wapt: Service<WaptState> = {
     const [changed] = facts.named("changed")[0] ?? [];
     return {
       tree,
-      database: files.has(tree.root) ? databaseOf(tree) : undefined,
+      database: files.has(tree.root) ? databaseOf(tree, facts) : undefined,
       listener: listenerOf(facts),
       changed: changed ? Number(changed) : undefined,
       read: new Map(facts.named("read").map(([unit, start, hash = ""]) => [`${unit} ${start}`, hash])),
@@ -61,10 +67,15 @@ export function listenerProblems({ listener }: WaptState, isUnitActive: boolean)
 
 export const waptProbe = (path: string = WAPTSERVER_INI): Probe => ({ service: "wapt", words: [path] });
 
-function databaseOf(tree: Tree): WaptState["database"] {
+/** An empty db_host and a path mean the Unix socket. */
+const THIS_SERVER = /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)?$/i;
+
+function databaseOf(tree: Tree, facts: Facts): WaptState["database"] {
   const found = ini.read(tree, ["options.db_host", "options.db_port", "options.db_max_connections"]);
+  const host = found["options.db_host"]?.value ?? "";
   return {
-    host: found["options.db_host"]?.value ?? "",
+    host,
+    isHere: THIS_SERVER.test(host) || facts.one("own-host") === host,
     port: found["options.db_port"]?.value ?? DEFAULT_PORT,
     pool: Number(found["options.db_max_connections"]?.value ?? DEFAULT_POOL),
   };
