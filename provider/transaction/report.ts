@@ -1,4 +1,7 @@
-/** Reads observe.sh's report: a fact a line, the base64 of its fields, each ended by a NUL. */
+/**
+ * Reads observe.sh's report, a fact a line: "=" and its fields with a tab between, where they are printable ASCII, else the
+ * base64 of its fields, each ended by a NUL.
+ */
 import { createHash } from "node:crypto";
 import { linesOf } from "../text/lines";
 
@@ -37,7 +40,10 @@ export function parseReport(text: string): Report {
   for (const { number, start, end } of linesOf(text)) {
     if (number > MOST_LINES)
       throw new Error(`the server's report has more than ${MOST_LINES} lines, which no server has`);
-    const fields = Buffer.from(text.slice(start, end), "base64").toString("latin1");
+    const line = text.slice(start, end);
+    const fields = line.startsWith("=")
+      ? `${line.slice(1).replaceAll("\t", "\0")}\0`
+      : Buffer.from(line, "base64").toString("latin1");
     const [service, rest] = cut(fields);
     if (service === "file" || service === "masked") {
       const [path, content] = cut(rest);

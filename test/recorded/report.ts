@@ -87,7 +87,13 @@ function earlier([service = "", name = "", ...values]: readonly string[]): [stri
 
 /** A report decoded and in order: a fact a line under its name of 0.1.0, of files the names, volatile values left out. */
 function readable(report: string): string {
-  const facts = report.split("\n").map((line) => Buffer.from(line, "base64").toString("utf8").split("\0"));
+  const facts = report
+    .split("\n")
+    .map((line) =>
+      line.startsWith("=")
+        ? [...line.slice(1).split("\t"), ""]
+        : Buffer.from(line, "base64").toString("utf8").split("\0"),
+    );
   const lines = facts.flatMap(([service, ...rest]) => {
     if (service === "file" || service === "masked") return [`file ${rest[0]}`];
     return earlier([service ?? "", ...rest.slice(0, -1)]).map(([name, value]) => {

@@ -62,6 +62,9 @@ program_of() { # PID
   printf '%s' "$program"
 }
 
+# The one beside the server's program: Debian's psql is a script that looks for it.
+psql_of() { if [ -x "${1%/*}/psql" ]; then printf '%s' "${1%/*}/psql"; else printf psql; fi; } # PROGRAM
+
 # Who listens on a port in place of a process: its id, name and group. Nothing where the process does, or nobody.
 listener_beside() { # PORT PID
   sockets=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" '
@@ -212,7 +215,8 @@ running_cluster() { # PID VERSION NAME PORT STATUS OWNER DATA CONF
   elif [ "${lines%%"$line_end"*}" != "$serving_pid" ] || [ -z "$port" ]; then
     result=error answer="$data/postmaster.pid does not name process $serving_pid, which works there, with its port"
   else
-    answer=$(ask_cluster "$user" "$port" "$(printf '%s\n' "$lines" | sed -n 5p)" 2>&1) || result=error
+    answer=$(ask_cluster "$user" "$port" "$(printf '%s\n' "$lines" | sed -n 5p)" \
+      "$(psql_of "$(program_of "$serving_pid")")" 2>&1) || result=error
   fi
   fact postgresql cluster "$data" "$2" "$3" "${port:-$4}" online "$user" "$conf"
   case $status in *,disabled*) fact postgresql disabled "$data" ;; esac
@@ -312,7 +316,7 @@ includes_of() { # FILE: "file PATH" or "folder PATH", a line each
 # The running values, the files, and what a restart would activate beside our change. Of values of other settings only
 # numbers are sent; what the rules of a login quote stays here. pg_file_settings comes first: it reads the files anew, so
 # that pg_settings knows what is pending.
-ask_cluster() { # OWNER PORT SOCKET
+ask_cluster() { # OWNER PORT SOCKET PSQL
   case $3 in
     /* | @*) ;;
     *)
@@ -321,7 +325,7 @@ ask_cluster() { # OWNER PORT SOCKET
       ;;
   esac
   # A server of another account's behind that name is told by its user.
-  limited runuser -u "$1" -- env PGREQUIREPEER="$1" PGOPTIONS='-c lc_messages=C' psql -XAtqw -h "$3" -p "$2" -d postgres <<'END'
+  limited runuser -u "$1" -- env PGREQUIREPEER="$1" PGOPTIONS='-c lc_messages=C' "$4" -XAtqw -h "$3" -p "$2" -d postgres <<'END'
 select 'file ' || sourcefile from pg_file_settings group by sourcefile;
 select 'fault ' || coalesce(f.sourcefile, '') || E'\t' || coalesce(f.sourceline, 0) || E'\t' || translate(f.error, E'\n\t', '  ')
   from pg_file_settings f left join pg_settings s on s.name = lower(f.name)
