@@ -17,6 +17,8 @@ export interface Sizes {
   tcpMaxSynBacklog: number;
   /** `net.core.somaxconn`: 1.5 a client, at least 4096 (the kernel's default since 5.4). */
   somaxconn: number;
+  /** nginx's `listen … backlog=`: `somaxconn`, which has no effect on nginx without it. */
+  backlog: number;
   /** `nofile` of WAPT's and nginx's users in limits.conf, hard and soft: 500000. */
   nofile: number;
   /** `LimitNOFILE` of the units nginx, waptserver and wapttasks: 32768. */
@@ -35,6 +37,7 @@ export const sizeNames = [
   "workerRlimitNofile",
   "tcpMaxSynBacklog",
   "somaxconn",
+  "backlog",
   "nofile",
   "limitNofile",
   "maxConnections",
@@ -75,11 +78,13 @@ export function sizing(clients: number, overrides: Partial<Sizes> = {}): Sizes {
   refuse(notCounts({ clients, ...overrides }));
   const workerConnections = overrides.workerConnections ?? atLeast(4096, clients, 5, 2);
   const maxConnections = overrides.maxConnections ?? atLeast(100, clients, 1, 4);
+  const somaxconn = overrides.somaxconn ?? atLeast(4096, clients, 3, 2);
   const sizes: Sizes = {
     workerConnections,
     workerRlimitNofile: overrides.workerRlimitNofile ?? Math.max(32768, 2 * workerConnections),
     tcpMaxSynBacklog: overrides.tcpMaxSynBacklog ?? atLeast(4096, clients, 3, 2),
-    somaxconn: overrides.somaxconn ?? atLeast(4096, clients, 3, 2),
+    somaxconn,
+    backlog: overrides.backlog ?? somaxconn,
     nofile: overrides.nofile ?? 500000,
     limitNofile: overrides.limitNofile ?? 32768,
     maxConnections,
@@ -111,6 +116,12 @@ function brokenLinks(sizes: Sizes): Problem[] {
       reason:
         `worker_rlimit_nofile ${sizes.workerRlimitNofile} is below 2 × worker_connections ${sizes.workerConnections}: ` +
         `a proxied websocket holds two descriptors; raise it to ${2 * sizes.workerConnections} or lower workerConnections`,
+    });
+  }
+  if (sizes.backlog > sizes.somaxconn) {
+    problems.push({
+      property: "backlog",
+      reason: `a backlog of ${sizes.backlog} is above net.core.somaxconn ${sizes.somaxconn}, which cuts it; lower backlog or raise somaxconn`,
     });
   }
   if (sizes.dbMaxConnections > sizes.maxConnections - SUPERUSER_RESERVED) {

@@ -53,7 +53,7 @@ describe("an argument's documentation", () => {
   });
 
   it("is there for each size", () => {
-    assert.equal(documented("Sizes").length, 9);
+    assert.equal(documented("Sizes").length, 10);
   });
 });
 

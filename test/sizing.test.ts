@@ -29,6 +29,7 @@ describe("sizing", () => {
         workerRlimitNofile: 32768,
         tcpMaxSynBacklog: Math.max(4096, row.backlog),
         somaxconn: Math.max(4096, row.backlog),
+        backlog: Math.max(4096, row.backlog),
         nofile: 500000,
         limitNofile: 32768,
         maxConnections: row.maxConnections,

@@ -1,7 +1,7 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
 import type { Server } from "../services";
 import { kernelProbe, loginProblems, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
-import { backlogWarnings, nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
+import { nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
 import { limitId, limitPlace, reload, stoppedNeeds, unloadedFindings } from "../services/systemd/units";
 import { WAPT_UNITS } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
@@ -69,11 +69,7 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
         ...UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
         ...nofilePlaces(server, formerUsers(server, users), nofile),
       ],
-      warnings: [
-        ...backlogWarnings(server.nginx, settings["net.core.somaxconn"]),
-        ...ownLimitWarnings(server, LimitNOFILE),
-        ...unloaded.flatMap(({ warnings }) => warnings),
-      ],
+      warnings: [...ownLimitWarnings(server, LimitNOFILE), ...unloaded.flatMap(({ warnings }) => warnings)],
     };
   },
 };

@@ -24,6 +24,7 @@ const order: readonly Slot[] = [
   { step: "systemd limit" },
   { put: "nginx" },
   { step: "nginx reload" },
+  { step: "nginx queue" },
   { step: "wapt restart", by: { service: "systemd", verb: "stop" } },
   { put: "postgresql" },
   { check: "postgresql check", by: { service: "postgresql", verb: "placed" } },

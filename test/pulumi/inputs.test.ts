@@ -33,7 +33,7 @@ describe("properties", () => {
     const checked = checkProperties(nginxTuning, { connection, clients: 400, root: null, ...own });
     assert.ok(!checked.problems);
     assert.deepEqual(checked.args, { connection, clients: 400 });
-    assert.deepEqual(checked.settings, { worker_connections: 4096, worker_rlimit_nofile: 32768 });
+    assert.deepEqual(checked.settings, { worker_connections: 4096, worker_rlimit_nofile: 32768, backlog: 4096 });
   });
 
   it("that are not known yet leave the settings open, at any depth, and only those that decide them", () => {

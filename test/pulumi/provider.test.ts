@@ -121,7 +121,7 @@ describe("a resource's life", () => {
       outputs: engine.outputs,
     });
     await later.refresh();
-    assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768 });
+    assert.deepEqual(later.inputs.settings, { worker_connections: 512, worker_rlimit_nofile: 32768, backlog: 4096 });
     const names = new Set([...Object.keys(later.inputs), ...Object.keys((await later.preview(args)).inputs)]);
     assert.deepEqual(names, new Set(Object.keys(later.inputs)), "the settings are all that a preview shows");
     assert.equal((await later.preview(args)).unchanged, false);
@@ -200,7 +200,8 @@ describe("resources of one server", () => {
     assert.match(read("opt/wapt/conf/waptserver.ini"), /^db_max_connections = 615$/m);
     assert.equal(statSync(join(root, "srv/wapt-uploads")).mode & 0o777, 0o700);
     const names = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn", "nofile", "LimitNOFILE", "worker_connections"];
-    names.push("worker_rlimit_nofile", "client_body_temp_path", "max_connections", "db_max_connections", "max_clients");
+    names.push("worker_rlimit_nofile", "backlog", "client_body_temp_path");
+    names.push("max_connections", "db_max_connections", "max_clients");
     assert.deepEqual(Object.keys(engine.outputs.settings as object), names);
     assert.deepEqual(Object.keys(engine.outputs.before as object), names);
   });
@@ -270,7 +271,7 @@ describe("resources of one server", () => {
     for (let round = 0; round < 2; round++) {
       await engine.up(argsOf("WaptServer", args));
       await engine.refresh();
-      assert.deepEqual(Object.keys(engine.inputs.before as object).length, 10);
+      assert.deepEqual(Object.keys(engine.inputs.before as object).length, 11);
       assert.equal((engine.inputs.before as Properties).client_body_temp_path, "not set");
       assert.equal((await engine.preview(argsOf("WaptServer", args))).unchanged, true);
       await engine.up(without);
@@ -328,7 +329,7 @@ describe("resources of one server", () => {
     assert.match(failures[0]?.reason ?? "", /both WaptServer paris and NginxTuning again want to set it/);
     // Another name of the same server, since both lead to one place.
     const alias = { ...news, connection: { host: "alias.example" } };
-    assert.equal((await shared.check(definition("NginxTuning"), {}, alias)).failures.length, 2);
+    assert.equal((await shared.check(definition("NginxTuning"), {}, alias)).failures.length, 3);
     const other = { ...news, connection: { host: "other.example" } };
     assert.deepEqual((await shared.check(definition("NginxTuning"), {}, other)).failures, []);
   });
@@ -421,7 +422,7 @@ describe("check", () => {
     const news = { connection: { host: UNKNOWN }, clients: 8000, allowAbove5000: true, stack: "s", name: "n" };
     const { inputs, failures } = await provider.check(definition("NginxTuning"), {}, news);
     assert.deepEqual(failures, []);
-    assert.deepEqual(inputs.settings, { worker_connections: 20000, worker_rlimit_nofile: 40000 });
+    assert.deepEqual(inputs.settings, { worker_connections: 20000, worker_rlimit_nofile: 40000, backlog: 12000 });
   });
 });
 

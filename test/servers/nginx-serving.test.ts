@@ -19,6 +19,9 @@ import { HOLDER, programOf, withoutSsh } from "../support/whole-server";
 const UPLOADS = "/srv/uploads";
 const CONF = "/etc/nginx/nginx.conf";
 
+/** What a first run changes: nginx's own file, and the sites that hand connections on to a program of the server. */
+const CHANGED = [CONF, "/etc/nginx/conf.d/up.conf", "/etc/nginx/sites-enabled/wapt.conf"];
+
 /** A proxied location with nothing behind it: 502 says that the upload was taken, 500 that it could not be written. */
 const UPLOAD_SITE =
   "server { listen 8099; client_max_body_size 100m; location / { proxy_pass http://127.0.0.1:8098; } }";
@@ -229,7 +232,10 @@ print(sum(map(answered, held)))"`,
       await refusal(),
       /several nginx run on this server: process .* of the unit nginx, .*; process .* of no unit, on the ports 80 \(/,
     );
-    assert.deepEqual(await toDo(args({ nginxConf: CONF })), [CONF, `the folder ${UPLOADS} (mode 700, owner www-data)`]);
+    assert.deepEqual(await toDo(args({ nginxConf: CONF })), [
+      ...CHANGED,
+      `the folder ${UPLOADS} (mode 700, owner www-data)`,
+    ]);
     assert.match(await refusal(args({ nginxConf: "/etc/nginx/other.conf" })), /of no unit, on the ports 80 \(/);
   });
 
@@ -331,7 +337,7 @@ import os
 os.execv('/bin/sleep', ['nginx: master process nginx -c /tmp/evil.conf', '60'])" >/dev/null 2>&1 & sleep 1`,
     );
     assert.equal((await observe()).nginx.tree.root, CONF);
-    assert.deepEqual(await toDo(), [CONF, `the folder ${UPLOADS} (mode 700, owner www-data)`]);
+    assert.deepEqual(await toDo(), [...CHANGED, `the folder ${UPLOADS} (mode 700, owner www-data)`]);
     await say(server, "pkill -f '^nginx: master process nginx -c /tmp/evil'");
   });
 
@@ -393,6 +399,47 @@ os.execv('/bin/sleep', ['nginx: master process nginx -c /tmp/evil.conf', '60'])"
     assert.equal(result, "refused");
     assert.match(reason, /nginx's user www-data can't write there as the unit nginx lets it see the folder/);
     assert.equal(await say(server, "ls /srv"), "");
+  });
+
+  test("the queue of each address where agents come is as long as backlog says, and 511 again behind a destroy", async () => {
+    const queues = () => say(server, "ss -ltnH '( sport = :80 or sport = :443 )' | awk '{ print $4, $3 }' | sort");
+    const all = (queue: number) =>
+      ["0.0.0.0:443", "0.0.0.0:80", "[::]:443", "[::]:80"].map((at) => `${at} ${queue}`).join("\n");
+    assert.equal(await queues(), all(511));
+    await up();
+    assert.equal(await queues(), all(4096));
+    assert.deepEqual(await toDo(), []);
+    // As WAPT's postconf does, which writes the site anew.
+    await say(server, "sed -i 's/ backlog=4096//' /etc/nginx/sites-available/wapt.conf; nginx -s reload; sleep 1");
+    assert.equal(await queues(), all(511));
+    assert.deepEqual(await toDo(), ["/etc/nginx/sites-enabled/wapt.conf"]);
+    await up();
+    assert.equal(await queues(), all(4096));
+    await destroy();
+    assert.equal(await queues(), all(511));
+  });
+
+  test("a backlog above somaxconn is refused before it, and verified with it", async () => {
+    assert.match(
+      await refusal(args({ somaxconn: 7500 })),
+      /a backlog of 7500 is above net\.core\.somaxconn 4096.*dependsOn/,
+    );
+    await say(server, "sysctl -qw net.core.somaxconn=7500");
+    await up(args({ somaxconn: 7500 }));
+    assert.match(await say(server, "ss -ltnH sport = :443"), /LISTEN +0 +7500 /);
+    // nginx asks the kernel for a queue only when its own value is another one.
+    await destroy(args({ somaxconn: 7500 }));
+    await say(server, "sysctl -qw net.core.somaxconn=4096");
+    await say(
+      server,
+      "sed -i 's/listen      443 ssl/listen 443 ssl backlog=7500/' /etc/nginx/sites-available/wapt.conf; nginx -s reload; sleep 1",
+    );
+    await say(server, "sysctl -qw net.core.somaxconn=7500");
+    const found = await observe(args({ somaxconn: 7500 }));
+    assert.match(
+      claimOn(args({ somaxconn: 7500 }))(found).target.warnings!.join("\n"),
+      /0\.0\.0\.0:443 has a queue of 4096 in the kernel, though its listen asks for 7500.*systemctl restart nginx/,
+    );
   });
 
   test("a folder below one that nginx's user can't enter is refused", async () => {

@@ -217,7 +217,7 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
     });
   }
 
-  test("warnings are said in preview: a listen queue that stays short, one worker on several processors", async () => {
+  test("warnings are said in preview: one worker on several processors", async () => {
     said.length = 0;
     await say(server, "sed -i 's/worker_processes auto/worker_processes 1/' /etc/nginx/nginx.conf");
     await check("NginxTuning", { workerRlimitNofile: 20000 });
@@ -227,7 +227,6 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
       said.join("\n"),
       /preflight, workers: \/etc\/nginx\/nginx\.conf:\d+: nginx runs one worker on \d+ processors/,
     );
-    assert.match(said.join("\n"), /preflight, backlog: .*listen 80 has a queue of 511.*add backlog=4096/);
   });
 
   test("a user who is not root and has no sudo is told so", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Problem } from "../../provider/problem";
 import { type KernelState, openFilesProblems, portWarnings } from "../../provider/services/kernel/kernel";
-import { backlogWarnings, type NginxState, workerWarnings } from "../../provider/services/nginx/nginx";
+import { type NginxState, workerWarnings } from "../../provider/services/nginx/nginx";
 import { type Cluster, memoryFindings, taskProblems } from "../../provider/services/postgresql/postgresql";
 import { type Base, diskProblems } from "../../provider/transaction/observation";
 
@@ -55,21 +55,6 @@ const cases: [string, Findings, string | undefined][] = [
     "one worker by hand",
     warnings(workerWarnings(conf("\nworker_processes 1;\nevents { }\n"), 4)),
     "warning, nginx.conf:2: nginx runs one worker",
-  ],
-  [
-    "a queue that is long enough",
-    warnings(backlogWarnings(conf("events { }\nhttp { server { listen 80 backlog=4096; } }\n"), 4096)),
-    undefined,
-  ],
-  [
-    "nginx's default queue",
-    warnings(backlogWarnings(conf("events { }\nhttp { server { listen 80; } }\n"), 4096)),
-    "warning, listen 80 has a queue of 511",
-  ],
-  [
-    "a socket file's queue",
-    warnings(backlogWarnings(conf("events { }\nhttp { server { listen unix:/run/a; } }\n"), 4096)),
-    undefined,
   ],
 ];
 

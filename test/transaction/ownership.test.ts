@@ -96,6 +96,7 @@ describe("ownership", () => {
       max_connections: entry({ id: "id-Postgres" }),
     });
     assert.deepEqual(Object.keys(recordAfter(server, nginx(server), [], new Set())).sort(), [
+      "backlog of 0.0.0.0:80",
       "client_body_temp_path",
       "folder /srv/lost",
       "max_connections",

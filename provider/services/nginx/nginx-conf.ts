@@ -1,12 +1,13 @@
 /**
  * nginx's configuration. A key is a directive's name behind the names of the blocks around it, with dots:
- * `worker_rlimit_nofile`, `events.worker_connections`, `http.client_body_temp_path`. The blocks must occur once each.
+ * `worker_rlimit_nofile`, `events.worker_connections`, `http.client_body_temp_path`. The blocks must occur once each. The
+ * keys of listens are those of listen.ts.
  * A value is the directive's arguments, unquoted, with one space between: `/srv/uploads 1 2`.
  *
  * The grammar and the rules of includes are those of nginx 1.22.
  */
 import { Draft } from "../../text/draft";
-import { changed, type Format, FormatError, type Found, type Tree, type Wanted } from "../../text/format";
+import { changed, type Format, FormatError, type Found, readEach, type Tree, type Wanted } from "../../text/format";
 import type { Splice } from "../../text/splices";
 import {
   type Block,
@@ -19,6 +20,7 @@ import {
   walk,
 } from "./configuration";
 import { argumentsIn, directiveText, hasComment, joinedArguments, replaceArguments } from "./directive";
+import { QUEUE, queueChange, queueOf } from "./listen";
 import { insertDirective, removeDirective } from "./splice";
 import type { Statement } from "./tokenizer";
 
@@ -52,9 +54,11 @@ export function directives(tree: Tree, name: string): Occurrence[] {
 }
 
 function read(tree: Tree, keys: readonly string[]): Readonly<Record<string, Found>> {
-  const settings = keys.map((key) => settingOf(tree, key));
+  const [queues, others] = byKind(keys);
+  const found: Record<string, Found> = readEach(queues, (key) => queueOf(tree, key));
+  if (queues.length > 0 && others.length === 0) return found;
+  const settings = others.map((key) => settingOf(tree, key));
   const configuration = walk(tree, namesOf(settings));
-  const found: Record<string, Found> = {};
   for (const setting of settings) {
     const directive = directiveOf(configuration, setting, blockOf(configuration, setting));
     if (directive) found[setting.key] = foundAt(directive);
@@ -63,14 +67,22 @@ function read(tree: Tree, keys: readonly string[]): Readonly<Record<string, Foun
 }
 
 function edit(tree: Tree, wanted: Wanted): ReadonlyMap<string, readonly Splice[]> {
-  const settings = Object.keys(wanted).map((key) => settingOf(tree, key));
+  const [queues, others] = byKind(Object.keys(wanted));
+  const settings = others.map((key) => settingOf(tree, key));
   const configuration = walk(tree, namesOf(settings).add("events"));
   const splices = new Map<string, Splice[]>();
-  for (const setting of settings) {
-    const change = changeOf(tree, configuration, setting, wanted[setting.key] ?? null);
+  for (const change of [
+    ...settings.map((setting) => changeOf(tree, configuration, setting, wanted[setting.key] ?? null)),
+    ...queues.map((key) => queueChange(tree, key, wanted[key] ?? null)),
+  ]) {
     if (change) splices.set(change.file, [...(splices.get(change.file) ?? []), ...change.splices]);
   }
   return changed([...splices].map(([file, list]) => [file, Draft.of(tree.files.get(file) ?? "").with(list)] as const));
+}
+
+/** Keys of queues, and those of directives. */
+function byKind(keys: readonly string[]): [queues: string[], directives: string[]] {
+  return [keys.filter((key) => key.startsWith(QUEUE)), keys.filter((key) => !key.startsWith(QUEUE))];
 }
 
 /** A key, taken apart. */

@@ -272,6 +272,7 @@ nginx_running() {
     # shellcheck disable=SC2046 # two words
     fact nginx worker "$pid" $(open_files "$pid") "$(stat -c %U "/proc/$pid" 2>/dev/null)" "${life#* }"
   done
+  nginx_queues | while read -r address queue; do fact nginx queue "$address" "$queue"; done
   read -r uptime _ </proc/uptime
   fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
   # A link and what it leads to: either may be new.
@@ -280,6 +281,21 @@ nginx_running() {
   # shellcheck disable=SC2086 # words
   if [ -f "$nginx_marker" ] && nginx_lives $workers | grep -qxF "$(sed 1d "$nginx_marker")"; then
     fact nginx read "$(sed 1q "$nginx_marker")" "$(nginx_digest "$names")"
+  fi
+}
+
+# How many connections the kernel lets wait at each address; the least where several sockets share it.
+nginx_queues() {
+  limited ss -ltnH 2>/dev/null | awk '
+    { address = $4; sub(/^\*:/, "[::]:", address); sub(/%.*:/, ":", address) }
+    !(address in least) || $3 < least[address] { least[address] = $3 }
+    END { for (address in least) print address, least[address] }'
+}
+
+nginx_queue() { # ADDRESS BACKLOG: behind the reload
+  queue=$(nginx_queues | sed -n "s/^$(printf '%s' "$1" | sed 's/[][.]/\\&/g') //p")
+  if [ -n "$queue" ] && [ "$queue" -lt "$2" ]; then
+    fail refused "$1 has a queue of $queue connections after nginx's reload, not $2: net.core.somaxconn is $(cat /proc/sys/net/core/somaxconn 2>/dev/null)"
   fi
 }
 

@@ -36,6 +36,8 @@ export interface NginxState {
   /** The configuration that the program gives, where the one that serves reads another. */
   readonly otherThan?: string;
   readonly reading: Reading;
+  /** By address and port, such as 0.0.0.0:443: the connections that may wait there, as the kernel has it. */
+  readonly queues: ReadonlyMap<string, number>;
 }
 
 export const nginx: Service<NginxState> = {
@@ -57,6 +59,7 @@ export const nginx: Service<NginxState> = {
       unit: serving?.unit ?? "nginx",
       otherThan: facts.one("given"),
       reading: readingOf(facts),
+      queues: new Map(facts.named("queue").map(([address = "", queue]) => [address, Number(queue)])),
     };
   },
 };
@@ -163,23 +166,6 @@ export function workerWarnings({ tree }: NginxState, cpus: number): string[] {
   if (cpus === 1 || (processes?.value ?? "1") !== "1") return [];
   const where = processes ? `${processes.file}:${processes.line}: ` : "";
   return [`preflight, workers: ${where}nginx runs one worker on ${cpus} processors: set worker_processes auto`];
-}
-
-/** nginx's backlog where a listen directive gives none, on Linux. */
-const DEFAULT_BACKLOG = 511;
-
-/** Queues that stay short because a listen directive asks for no longer one: somaxconn alone has no effect. */
-export function backlogWarnings({ tree }: NginxState, somaxconn: number): string[] {
-  if (!tree.files.has(tree.root)) return [];
-  const backlog = (value: string) => Number(/ backlog=(\d+)/.exec(value)?.[1] ?? DEFAULT_BACKLOG);
-  const short = directives(tree, "listen").find(
-    ({ context, value }) => context[0] === "http" && !value.startsWith("unix:") && backlog(value) < somaxconn,
-  );
-  if (!short) return [];
-  return [
-    `preflight, backlog: ${short.file}:${short.line}: listen ${short.value.split(" ")[0]} has a queue of ${backlog(short.value)}, ` +
-      `so net.core.somaxconn ${somaxconn} has no effect there: add backlog=${somaxconn} to one listen of each port`,
-  ];
 }
 
 /** Places further in that win over the one in http. */
