@@ -10,7 +10,12 @@ export const unitsProbe = systemdProbe(UNITS);
 
 /** Of those of WAPT's units that are installed; none where no service is touched. */
 export function restartOfWapt(server: Server): Step[] {
-  return server.root !== "" ? [] : waptRestart(WAPT_UNITS.filter((unit) => server.systemd(unit).installed));
+  if (server.root !== "") return [];
+  const units = WAPT_UNITS.filter((unit) => server.systemd(unit).installed);
+  return waptRestart(
+    units,
+    units.some((unit) => server.systemd(unit).active),
+  );
 }
 
 /** Whether a unit of WAPT's runs with what it read before waptserver.ini was last changed. */

@@ -37,6 +37,9 @@ export interface Base {
   readonly root: string;
   readonly user: { readonly id: number; readonly name: string };
   readonly machineId: string;
+  /** The id of its last boot, and its own name: they tell clones of one machine-id apart. */
+  readonly boot: string;
+  readonly nodeName: string;
   /**
    * Latin-1 text by path, as the server names it. Of a file that holds secrets every comment and every value that is not
    * ours is masked, byte for byte.
@@ -93,6 +96,8 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
     root,
     user: { id: Number(id), name: name ?? "" },
     machineId: facts.one("machine-id")?.trim() ?? "",
+    boot: facts.one("boot")?.trim() ?? "",
+    nodeName: harmless(facts.one("node") ?? "", 100),
     files,
     hashes,
     names: (facts.one("names") ?? "").split("\n").filter(Boolean),

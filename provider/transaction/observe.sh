@@ -190,6 +190,8 @@ observe() { # ROOT
   trap 'rm -f "$errors"' EXIT
   fact base user "$(id -u)" "$(id -un)"
   fact base machine-id "$(if is_readable /etc/machine-id; then contents /etc/machine-id; fi)"
+  fact base boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  fact base node "$(uname -n)"
   file /var/lib/pulumi-wapt/record.json
   fact base journal "$(if is_readable /var/lib/pulumi-wapt/journal; then contents /var/lib/pulumi-wapt/journal; fi)"
   disk /var/lib

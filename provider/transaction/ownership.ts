@@ -26,6 +26,8 @@ export interface Claim {
   readonly mode: "apply" | "restore";
   /** False leaves a restart that a change needs for later; it stays a difference. Default: true. */
   readonly mayRestart?: boolean;
+  /** Why a restart is left for later, where it is. Default: `restart` is "never". */
+  readonly later?: string;
   /** What the state remembers of before, by place id, for a server that lost its record. */
   readonly before?: Readonly<Record<string, Before>>;
 }

@@ -62,6 +62,8 @@ export interface Plan {
   readonly notes: readonly string[];
   /** What it leaves as it is until something was restarted. */
   readonly waits?: readonly string[];
+  /** The restarts that it leaves for later, and why: a sentence each. */
+  readonly deferred?: readonly string[];
 }
 
 /** A place with the value that the transaction gives it. */
@@ -94,7 +96,8 @@ export function planOf(server: Base, claim: Claim): Plan {
   const all = [...own, ...followers];
   const { changes, changed } = edits(server, all);
   const needed = neededSteps(claim, all, changed);
-  const { now, deferred } = allowed(claim, needed);
+  const { now, left } = allowed(claim, needed);
+  const deferred = left.map((name) => `${name}: needed, and left for later since ${claim.later ?? NEVER}`);
   const record = recordAfter(
     server,
     claim,
@@ -116,15 +119,17 @@ export function planOf(server: Base, claim: Claim): Plan {
     removedFolders: foldersToRemove(server, claim),
     returnedFolders: foldersToGiveBack(server, claim),
     journal: server.journal.hash,
-    notes: [
-      ...notes,
-      ...held.values(),
-      ...kept.map(({ why }) => why),
-      ...deferred.map((name) => `${name}: needed, and left for later since restart is "never"`),
-    ],
+    notes: [...notes, ...held.values(), ...kept.map(({ why }) => why), ...deferred],
     waits: [...held.values()],
+    deferred,
   };
 }
+
+const NEVER = 'restart is "never"';
+
+/** What a plan restarts, by name; the users lose it meanwhile. */
+export const restartsOf = ({ steps }: Plan): string[] =>
+  [...new Set(steps.flatMap(({ restarts }) => (restarts === undefined ? [] : [restarts])))].sort();
 
 /** What waits where this run may not restart anything. */
 const heldBackBy = ({ mayRestart, target }: Claim, all: readonly Change[]): readonly HeldBack[] =>
@@ -298,8 +303,7 @@ function neededSteps(claim: Claim, all: readonly Change[], changed: ReadonlySet<
 function allowed(claim: Claim, needed: readonly Step[]) {
   const now = merged(needed.filter((step) => claim.mayRestart !== false || !step.interrupts));
   const isLeft = (name: string) => now.every((step) => stepName(step) !== name);
-  const deferred = [...new Set(needed.map(stepName).filter(isLeft))];
-  return { now, deferred };
+  return { now, left: [...new Set(needed.map(stepName).filter(isLeft))] };
 }
 
 const isIn = (steps: readonly Step[]) => (one: Step) => steps.some((step) => identity(step) === identity(one));

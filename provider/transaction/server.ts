@@ -49,6 +49,7 @@ const TRANSACTION = { timeoutSeconds: LOCK_SECONDS + 480, outputLimit: 2 ** 20 }
 
 export class ManagedServer<S extends Services> {
   private running: Promise<unknown> = Promise.resolve();
+  private transactions = 0;
   private last: { scope: Scope; server: Promise<Observed<S>> } | undefined;
 
   constructor(
@@ -78,15 +79,35 @@ export class ManagedServer<S extends Services> {
   /**
    * Gives a claim what it wants, in one transaction, after those that were asked for before.
    *
+   * `announce` is told a plan before it is carried out.
+   *
    * @throws RefusedError or FormatError before anything is touched, TransactionError when the transaction failed.
    */
-  converge(scope: Scope, claimOn: (server: Observed<S>) => Claim): Promise<Settled<S>> {
-    const settled = this.running.then(() => this.transact(scope, claimOn));
-    this.running = settled.catch(() => undefined);
+  converge(
+    scope: Scope,
+    claimOn: (server: Observed<S>) => Claim,
+    announce: (plan: Plan) => void = () => undefined,
+  ): Promise<Settled<S>> {
+    this.transactions++;
+    const settled = this.running.then(() => this.transact(scope, claimOn, announce));
+    this.running = settled
+      .catch(() => undefined)
+      .finally(() => {
+        this.transactions--;
+      });
     return settled;
   }
 
-  private async transact(scope: Scope, claimOn: (server: Observed<S>) => Claim): Promise<Settled<S>> {
+  /** Whether a transaction is at work or waits: what is observed meanwhile may be half of it. */
+  get isChanging(): boolean {
+    return this.transactions > 0;
+  }
+
+  private async transact(
+    scope: Scope,
+    claimOn: (server: Observed<S>) => Claim,
+    announce: (plan: Plan) => void,
+  ): Promise<Settled<S>> {
     let outcome: Outcome = { result: "ok", reason: "", notes: [] };
     let uncertain = false;
     // A file that changed meanwhile is planned again, and after a lost connection the server tells what came of it: first
@@ -96,6 +117,7 @@ export class ManagedServer<S extends Services> {
         throw uncertain ? new TransactionError(`${outcome.reason}; ${messageOf(error)}`, true) : error;
       });
       if (isEmpty(plan)) return { before: server, plan, notes: plan.notes };
+      announce(plan);
       outcome = await this.apply(plan, scope.root);
       if (outcome.result === "ok") return { before: server, plan, notes: [...plan.notes, ...outcome.notes] };
       uncertain ||= outcome.result === "unknown" || outcome.result === "broken";

@@ -26,6 +26,8 @@ export interface Step {
   readonly of?: string;
   /** Whether it interrupts the service: `restart: "never"` leaves it for later. */
   readonly interrupts?: boolean;
+  /** What its users lose meanwhile, by the name that they know; undefined where it does not run. */
+  readonly restarts?: string;
 }
 
 /** The name of a kind of step, in the order and in what the user is told. */

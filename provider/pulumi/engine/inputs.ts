@@ -21,7 +21,10 @@ export interface Stored {
 }
 
 /** Properties that are no arguments. */
-const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "proof", "unset", "pending"]);
+const OWN = new Set([
+  ...["__provider", "stack", "name", "settings", "before", "places", "proof", "unset", "pending"],
+  ...["restarts", "waits", "found"],
+]);
 
 /** Checks the arguments in a property bag; those not known yet are left out. */
 export function checkProperties(

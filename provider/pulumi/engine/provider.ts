@@ -11,11 +11,12 @@ import { SshError, type SshErrorKind } from "../../ssh/ssh-error";
 import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
 import type { Claim } from "../../transaction/ownership";
-import { pendingOf, precheck } from "../../transaction/plan";
+import { type Plan, pendingOf, precheck, restartsOf } from "../../transaction/plan";
 import type { Scope } from "../../transaction/program";
 import type { Owner } from "../../transaction/record";
 import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
+import { foundOn, planAsSeen, runOf, withoutRun } from "./foreseen";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
 import {
   checkProperties,
@@ -28,6 +29,7 @@ import {
   storedIn,
 } from "./inputs";
 import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
+import { Rivals, type Wanting } from "./rivals";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
@@ -46,13 +48,16 @@ interface Managed {
   readonly server: ManagedServer<typeof services>;
   /** How it was last to be reached: a program's new credentials, not those that a refresh used. */
   connection: Connection;
+  /** Why it could not be reached in this process: that is not tried again for a preview. */
+  down?: string;
+  /** Whether a refresh of this process has put into the states what it says. */
+  isRefreshed?: boolean;
 }
 
 export class Provider {
   /** By the one identity of a server in a process: where its connection leads, and the root there. */
   private readonly managed = new Map<string, Managed>();
-  /** Who wants which setting of which server in this program. */
-  private readonly wanted = new Map<string, string>();
+  private readonly rivals = new Rivals();
   private readonly said = new Set<string>();
   /** The proofs of ownership that the states of this process's resources hold, and the one of those that it makes. */
   private readonly proofs = new Set<string>();
@@ -87,30 +92,17 @@ export class Provider {
     const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before, places, proof };
     const inputs = defined({ ...args, ...given, ...own });
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
-    const failures = await this.rivals(definition, args, settings, storedIn(news)).catch(problemsIn);
+    const wanting = wantingOf(definition, args, settings, storedIn(news));
+    const failures = await this.rivalsOnTheWay(args, wanting).catch(problemsIn);
     if (failures.length > 0) return { inputs, failures };
     return this.checkOnServer(definition, args, settings, inputs, isNew ? undefined : olds);
   }
 
-  /** Two resources of one program that want the same setting would undo each other's at each run. */
-  private async rivals(
-    definition: AnyDefinition,
-    args: ServerArguments,
-    settings: Settings,
-    { name }: Stored,
-  ): Promise<Problem[]> {
-    const route = await this.dependencies.routeOf(args.connection);
-    const me = `${definition.type} ${name}`;
-    return Object.keys(settings).flatMap((setting) => {
-      const key = `${route} ${rootOf({ ...args })} ${setting}`;
-      const first = this.wanted.get(key) ?? me;
-      this.wanted.set(key, first);
-      const reason = `${setting}: both ${first} and ${me} want to set it on this server; remove one of them`;
-      return first === me ? [] : [{ property: "connection", reason }];
-    });
+  private async rivalsOnTheWay({ connection }: ServerArguments, wanting: Wanting): Promise<Problem[]> {
+    return this.rivals.byRoute(await this.dependencies.routeOf(connection), wanting);
   }
 
-  /** A new resource's server is asked; of an existing one what the refresh has just read is looked at. */
+  /** What the server says of a change: as the refresh of this run has read it, else it is read now. */
   private async checkOnServer(
     definition: AnyDefinition,
     args: ServerArguments,
@@ -118,25 +110,62 @@ export class Provider {
     inputs: Properties,
     olds: Properties | undefined,
   ): Promise<{ inputs: Properties; failures: Problem[] }> {
+    // A replacement is checked once more, as a new resource. A server that is gone for good is not asked.
+    const isGone = this.dependencies.isForgotten(args.connection.host);
+    if (olds && (isGone || replacesOf(olds, inputs).length > 0)) return { inputs, failures: [] };
     const stored = storedIn(inputs);
     const former = formerOf(definition, olds);
     try {
-      const { managed, scope } = await this.reach(definition, args, stored, former);
-      const server = await (olds ? managed.known(scope) : managed.observe(scope));
-      if (!server) return { inputs, failures: [] };
+      const found = await this.look(definition, args, stored, former);
+      if (!found) return { inputs, failures: [] };
+      const { server, isNews } = found;
       demandRoot(server);
       const target = definition.target(settings, server, args);
-      const claim = { ...this.claimOf(definition, stored, "", args), ...applied(definition, target, former, server) };
-      const failures = precheck(server, claim);
+      const own = this.claimOf(definition, stored, olds ? idOnRecord(definition, stored, server) : "", args);
+      const claim = {
+        ...own,
+        proofs: olds && !olds.proof ? proofsOfStack(own.proofs, stored, server) : own.proofs,
+        ...applied(definition, target, former, server),
+      };
+      const rivals = this.rivals.byMachine(server, wantingOf(definition, args, settings, stored));
+      const failures = rivals.length > 0 ? rivals : precheck(server, claim);
       for (const warning of target.warnings ?? []) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
-      return { inputs: { ...inputs, ...before }, failures };
+      const drift = olds && isNews ? { found: foundOn(server, target, olds, new Date()) } : {};
+      const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));
+      return { inputs: defined({ ...inputs, ...before, ...drift, ...run }), failures };
     } catch (error) {
-      if (!isUnreachable(error)) return { inputs, failures: problemsIn(error) };
-      // One server that is down must not hide what the others say; its create fails by itself.
+      // What can't be logged in to now may need no change. One server that is down must not hide what the others say; its
+      // create fails by itself.
+      const isPassing = olds ? error instanceof SshError : isUnreachable(error);
+      if (!isPassing) return { inputs, failures: problemsIn(error) };
       this.say(args, `not read, so nothing of it was checked: ${messageOf(error)}`);
       return { inputs, failures: [] };
     }
+  }
+
+  /** The server as it stands, and whether the state may not know it; undefined while a transaction of this process changes it. */
+  private async look(definition: AnyDefinition, args: ServerArguments, stored: Stored, former?: Former) {
+    const reached = await this.reach(definition, args, stored, former);
+    const { managed, scope, entry } = reached;
+    if (former && entry.down !== undefined) throw new SshError("unreachable", entry.down);
+    const known = managed.known(scope);
+    if (former && !known && managed.isChanging) return undefined;
+    const server = await (known ?? managed.observe(scope)).catch((error) => noteDown(entry, error));
+    return { server, isNews: !entry.isRefreshed };
+  }
+
+  /** What a plan restarts and leaves for later, said and as properties. */
+  private foresee(args: ServerArguments, plan: Plan | undefined): { restarts?: string[]; waits?: string[] } {
+    if (!plan) return {};
+    this.announce(args, plan);
+    return runOf(plan);
+  }
+
+  private announce(args: ServerArguments, plan: Plan): void {
+    const names = restartsOf(plan).join(" and ");
+    const pcs = args.clients === undefined ? "all PCs" : args.clients === 1 ? "1 PC" : `${args.clients} PCs`;
+    if (names !== "") this.say(args, `this restarts ${names}: ${pcs} lose the connection and come back`);
   }
 
   /** No server is asked: what it says is in the old properties since the refresh. */
@@ -146,10 +175,8 @@ export class Provider {
     news: Properties,
   ): { changes?: boolean; replaces: string[]; deleteBeforeReplace?: boolean } {
     this.learnProof(olds);
-    // Places have one name each, whatever file they are in: the old file gets its values back first.
-    const files = FILES.filter((name) => news[name] !== UNKNOWN && (olds[name] ?? "") !== (news[name] ?? ""));
-    const replaces = [...elsewhere(olds, news), ...files];
-    const deleteBeforeReplace = files.length > 0 ? true : undefined;
+    const replaces = replacesOf(olds, news);
+    const deleteBeforeReplace = otherFiles(olds, news).length > 0 ? true : undefined;
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
     return { changes: differing(olds, news).length > 0 ? undefined : false, replaces, deleteBeforeReplace };
   }
@@ -177,13 +204,14 @@ export class Provider {
     const stored = storedIn(props);
     try {
       const { args, settings } = storedArguments(definition, props);
-      const { managed, scope } = await this.reach(definition, args, stored);
-      const server = await managed.observe(scope);
+      const { managed, scope, entry } = await this.reach(definition, args, stored);
+      const server = await managed.observe(scope).catch((error) => noteDown(entry, error));
+      entry.isRefreshed = true;
       demandRoot(server);
       const target = whole(definition.target(settings, server, args));
       const pending = pendingOf(target, server);
       const inputs = defined({
-        ...props,
+        ...withoutRun(props),
         unset: undefined,
         ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
         settings: observedSettings(target, settings),
@@ -235,7 +263,7 @@ export class Provider {
       return await this.apply(definition, id, olds, inputs);
     } catch (error) {
       if (!(error instanceof TransactionError && error.uncertain)) throw error;
-      const kept = defined({ ...inputs, places: olds.places, proof: olds.proof });
+      const kept = defined({ ...withoutRun(inputs), places: olds.places, proof: olds.proof });
       throw new InitFailedError(id, kept, messageOf(error));
     }
   }
@@ -258,10 +286,16 @@ export class Provider {
       const claim = this.claimOf(definition, stored, id, args, proof);
       return { ...claim, ...applied(definition, target, former, server) };
     };
-    const { before, notes } = await managed.converge(scope, claimOn);
+    const { before, notes } = await managed.converge(scope, claimOn, (plan) => this.announce(args, plan));
     for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
     const places = placesOf(target!, before, olds);
-    return defined({ ...inputs, before: inputs.before ?? remembered(target!, before).before, places, proof, settings });
+    return defined({
+      ...withoutRun(inputs),
+      before: inputs.before ?? remembered(target!, before).before,
+      places,
+      proof,
+      settings,
+    });
   }
 
   private claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments, proof?: string) {
@@ -289,19 +323,20 @@ export class Provider {
     args: ServerArguments,
     { stack }: Stored,
     former?: Former,
-  ): Promise<{ managed: ManagedServer<typeof services>; scope: Scope }> {
+  ): Promise<{ managed: ManagedServer<typeof services>; scope: Scope; entry: Managed }> {
     const { connection } = args;
     const scope = scopeOf(definition, args, former);
     const identity = `${await this.dependencies.routeOf(connection)} ${scope.root}`;
     const known = this.managed.get(identity);
     if (known) {
       known.connection = connection;
-      return { managed: known.server, scope };
+      return { managed: known.server, scope, entry: known };
     }
     const latest = () => this.dependencies.connect(this.managed.get(identity)!.connection);
     const server = new ManagedServer(services, latest, `the stack ${stack}`);
-    this.managed.set(identity, { server, connection });
-    return { managed: server, scope };
+    const entry = { server, connection };
+    this.managed.set(identity, entry);
+    return { managed: server, scope, entry };
   }
 
   private say(args: ServerArguments, text: string): void {
@@ -357,6 +392,12 @@ function remembered(target: Target, server: Server) {
   return { places, before: beforeOf(target, places) };
 }
 
+/** @throws the error; where the server can't be reached that is kept. */
+function noteDown(entry: Managed, error: unknown): never {
+  if (isUnreachable(error)) entry.down = messageOf(error);
+  throw error;
+}
+
 const isUnreachable = (error: unknown): boolean => error instanceof SshError && UNREACHABLE.includes(error.kind);
 
 /** What may be well a moment later. A wrong key or password is not. */
@@ -367,6 +408,37 @@ const problemsIn = (error: unknown): Problem[] =>
 
 /** The arguments that say in which file a value is. */
 const FILES = ["nginxConf", "postgresqlConf", "waptserverIni"] as const;
+
+/** A resource's id, which check is not told: by its name in the server's record. */
+function idOnRecord({ type }: AnyDefinition, { stack, name }: Stored, { record }: Server): string {
+  const entries = Object.values(record);
+  return entries.find((entry) => entry.stack === stack && entry.resource === `${type} ${name}`)?.id ?? "";
+}
+
+// The state's outputs have the proof, and check is given its inputs alone: until a refresh the stack's name has to do.
+function proofsOfStack(proofs: ReadonlySet<string>, { stack }: Stored, { record }: Server): ReadonlySet<string> {
+  const ofStack = Object.values(record).filter((entry) => entry.stack === stack);
+  return new Set([...proofs, ...ofStack.flatMap(({ proof }) => proof ?? [])]);
+}
+
+function wantingOf(
+  { type }: AnyDefinition,
+  { connection, root }: ServerArguments,
+  settings: Settings,
+  { name }: Stored,
+): Wanting {
+  return { resource: `${type} ${name}`, host: connection.host, root: root ?? "/", settings: Object.keys(settings) };
+}
+
+// Places have one name each, whatever file they are in: the old file gets its values back first.
+const otherFiles = (olds: Properties, news: Properties): string[] =>
+  FILES.filter((name) => news[name] !== UNKNOWN && (olds[name] ?? "") !== (news[name] ?? ""));
+
+/** The arguments of which another value is another resource. */
+const replacesOf = (olds: Properties, news: Properties): string[] => [
+  ...elsewhere(olds, news),
+  ...otherFiles(olds, news),
+];
 
 const hostOf = ({ connection }: Properties): string | undefined => (connection as Connection | undefined)?.host;
 const rootOf = ({ root }: Properties): unknown => root ?? "/";

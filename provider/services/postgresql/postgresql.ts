@@ -222,9 +222,9 @@ export function configurationCheck(cluster: Cluster, maxConnections: string | un
 export const pendingOfOthers = ({ pending }: Pick<Cluster, "pending">): readonly PendingSetting[] =>
   pending.filter(({ name }) => name !== "max_connections");
 
-export function restartStep({ unit, owner, port, data }: Cluster, maxConnections: string | undefined): Step {
+export function restartStep({ unit, owner, port, data, online }: Cluster, maxConnections: string | undefined): Step {
   const words = [unit, owner, port, data, maxConnections ?? "-"];
-  return { service: "postgresql", verb: "restart", words, interrupts: true };
+  return { service: "postgresql", verb: "restart", words, interrupts: true, ...(online && { restarts: "postgresql" }) };
 }
 
 /** What forbids a value: one on the command line, a cluster that does not answer, or one that WAPT does not reach. */

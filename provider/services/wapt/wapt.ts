@@ -131,5 +131,9 @@ export const folderOf = ({ tree }: WaptState): string => posix.dirname(tree.root
 export const WAPT_UNITS = ["wapttasks", "waptserver"] as const;
 
 /** The restart of some of them: it holds connections to PostgreSQL all the time, so it is stopped first and started last. */
-export const waptRestart = (units: readonly string[]): Step[] =>
-  units.length === 0 ? [] : [{ service: "wapt", verb: "restart", words: units, interrupts: true }];
+export function waptRestart(units: readonly string[], runs: boolean): Step[] {
+  if (units.length === 0) return [];
+  return [
+    { service: "wapt", verb: "restart", words: units, interrupts: true, ...(runs && { restarts: "waptserver" }) },
+  ];
+}

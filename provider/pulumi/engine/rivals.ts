@@ -1,0 +1,49 @@
+/** Which resource of one program wants which setting of which server: two that want the same undo each other's at each run. */
+import type { Problem } from "../../problem";
+import type { Base } from "../../transaction/observation";
+
+export interface Wanting {
+  /** The resource's type and name. */
+  readonly resource: string;
+  /** The host that its connection names. */
+  readonly host: string;
+  readonly root: string;
+  readonly settings: readonly string[];
+}
+
+export class Rivals {
+  /** By where a connection leads, and by the machine that was found there. */
+  private readonly first = new Map<string, Wanting>();
+
+  /** Two that are reached in the same way: it is known before any server is asked. */
+  byRoute(route: string, wanting: Wanting): Problem[] {
+    return this.problems(route, wanting, "this server");
+  }
+
+  /** Two names, or two ways, that lead to one machine: it is known once both were read. */
+  byMachine({ machineId, boot, nodeName }: Base, wanting: Wanting): Problem[] {
+    if (machineId === "" || boot === "") return [];
+    // Clones share their machine-id, containers of one host share its boot.
+    return this.problems([machineId, boot, nodeName].join(" "), wanting, `the machine ${nodeName}`);
+  }
+
+  private problems(place: string, wanting: Wanting, where: string): Problem[] {
+    const rivals = new Map<string, string[]>();
+    for (const setting of wanting.settings) {
+      const key = `${place} ${wanting.root} ${setting}`;
+      const first = this.first.get(key) ?? wanting;
+      this.first.set(key, first);
+      if (first.resource === wanting.resource) continue;
+      const known = `both ${named(first, wanting)} and ${named(wanting, first)}`;
+      rivals.set(known, [...(rivals.get(known) ?? []), setting]);
+    }
+    return [...rivals].map(([both, settings]) => ({
+      property: "connection",
+      reason: `${settings.join(", ")}: ${both} want to set this on ${where}: one server has one owner; remove one of them`,
+    }));
+  }
+}
+
+/** With the host where the two have different ones. */
+const named = ({ resource, host }: Wanting, other: Wanting): string =>
+  host === other.host ? resource : `${resource} (${host})`;
