@@ -5,38 +5,26 @@
 import { randomBytes } from "node:crypto";
 import { messageOf, type Problem, RefusedError } from "../../problem";
 import type { AnyDefinition, ServerArguments, Settings } from "../../resources/definition";
-import { type Server, services } from "../../services";
+import type { Server } from "../../services";
 import type { Connection } from "../../ssh/connection";
-import { SshError, type SshErrorKind } from "../../ssh/ssh-error";
+import { SshError } from "../../ssh/ssh-error";
 import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
 import type { Claim } from "../../transaction/ownership";
 import { type Plan, pendingOf, precheck, restartsOf } from "../../transaction/plan";
-import type { Scope } from "../../transaction/program";
 import type { Owner } from "../../transaction/record";
-import { ManagedServer, type Remote, TransactionError } from "../../transaction/server";
+import { TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
 import { foundOn, planAsSeen, runOf, withoutRun } from "./foreseen";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
-import {
-  checkProperties,
-  defined,
-  differing,
-  formerArguments,
-  type Properties,
-  type Stored,
-  storedArguments,
-  storedIn,
-} from "./inputs";
+import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
 import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
 import { Rivals, type Wanting } from "./rivals";
+import { type Former, formerOf, isUnreachable, Servers, type Ways } from "./servers";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
-export interface Dependencies {
-  /** Which server a connection leads to; it is not connected to. */
-  routeOf(connection: Connection): string | Promise<string>;
-  connect(connection: Connection): Promise<Remote>;
+export interface Dependencies extends Ways {
   say(line: string): void;
   /** Whether a server is gone for good, so that deleting its resources does not need it. */
   isForgotten(host: string): boolean;
@@ -44,25 +32,16 @@ export interface Dependencies {
   isAdopted(host: string): boolean;
 }
 
-interface Managed {
-  readonly server: ManagedServer<typeof services>;
-  /** How it was last to be reached: a program's new credentials, not those that a refresh used. */
-  connection: Connection;
-  /** Why it could not be reached in this process: that is not tried again for a preview. */
-  down?: string;
-  /** Whether a refresh of this process has put into the states what it says. */
-  isRefreshed?: boolean;
-}
-
 export class Provider {
-  /** By the one identity of a server in a process: where its connection leads, and the root there. */
-  private readonly managed = new Map<string, Managed>();
+  private readonly servers: Servers;
   private readonly rivals = new Rivals();
   private readonly said = new Set<string>();
   /** The proofs of ownership that the states of this process's resources hold, and the one of those that it makes. */
   private readonly proofs = new Set<string>();
 
-  constructor(private readonly dependencies: Dependencies) {}
+  constructor(private readonly dependencies: Dependencies) {
+    this.servers = new Servers(dependencies);
+  }
 
   /** Checks arguments; for a new resource also what its server says, and `before` is taken from there. */
   async check(
@@ -116,7 +95,7 @@ export class Provider {
     const stored = storedIn(inputs);
     const former = formerOf(definition, olds);
     try {
-      const found = await this.look(definition, args, stored, former);
+      const found = await this.servers.look(definition, args, stored, former);
       if (!found) return { inputs, failures: [] };
       const { server, isNews } = found;
       demandRoot(server);
@@ -142,17 +121,6 @@ export class Provider {
       this.say(args, `not read, so nothing of it was checked: ${messageOf(error)}`);
       return { inputs, failures: [] };
     }
-  }
-
-  /** The server as it stands, and whether the state may not know it; undefined while a transaction of this process changes it. */
-  private async look(definition: AnyDefinition, args: ServerArguments, stored: Stored, former?: Former) {
-    const reached = await this.reach(definition, args, stored, former);
-    const { managed, scope, entry } = reached;
-    if (former && entry.down !== undefined) throw new SshError("unreachable", entry.down);
-    const known = managed.known(scope);
-    if (former && !known && managed.isChanging) return undefined;
-    const server = await (known ?? managed.observe(scope)).catch((error) => noteDown(entry, error));
-    return { server, isNews: !entry.isRefreshed };
   }
 
   /** What a plan restarts and leaves for later, said and as properties. */
@@ -204,9 +172,7 @@ export class Provider {
     const stored = storedIn(props);
     try {
       const { args, settings } = storedArguments(definition, props);
-      const { managed, scope, entry } = await this.reach(definition, args, stored);
-      const server = await managed.observe(scope).catch((error) => noteDown(entry, error));
-      entry.isRefreshed = true;
+      const server = await this.servers.refresh(definition, args, stored);
       demandRoot(server);
       const target = whole(definition.target(settings, server, args));
       const pending = pendingOf(target, server);
@@ -237,7 +203,7 @@ export class Provider {
     });
     let waits: readonly string[] = [];
     try {
-      const { managed, scope } = await this.reach(definition, args, stored);
+      const { managed, scope } = await this.servers.reach(definition, args, stored);
       const { notes, plan } = await managed.converge(scope, claimOn);
       for (const note of notes) this.say(args, note);
       waits = plan.waits ?? [];
@@ -279,7 +245,7 @@ export class Provider {
     const former = formerOf(definition, olds);
     // Before anything is waited for: a resource that is made beside this one has the same proof.
     const proof = this.learnProof(olds) ?? this.newProof();
-    const { managed, scope } = await this.reach(definition, args, stored, former);
+    const { managed, scope } = await this.servers.reach(definition, args, stored, former);
     let target: Target | undefined;
     const claimOn = (server: Server): Claim => {
       target = definition.target(settings, server, args);
@@ -317,45 +283,11 @@ export class Provider {
     return known;
   }
 
-  /** The server that a resource is about: the same for all who reach it in the same way. */
-  private async reach(
-    definition: AnyDefinition,
-    args: ServerArguments,
-    { stack }: Stored,
-    former?: Former,
-  ): Promise<{ managed: ManagedServer<typeof services>; scope: Scope; entry: Managed }> {
-    const { connection } = args;
-    const scope = scopeOf(definition, args, former);
-    const identity = `${await this.dependencies.routeOf(connection)} ${scope.root}`;
-    const known = this.managed.get(identity);
-    if (known) {
-      known.connection = connection;
-      return { managed: known.server, scope, entry: known };
-    }
-    const latest = () => this.dependencies.connect(this.managed.get(identity)!.connection);
-    const server = new ManagedServer(services, latest, `the stack ${stack}`);
-    const entry = { server, connection };
-    this.managed.set(identity, entry);
-    return { managed: server, scope, entry };
-  }
-
   private say(args: ServerArguments, text: string): void {
     const line = `pulumi-wapt: ${args.connection.host}: ${harmlessSentence(text)}`;
     if (!this.said.has(line)) this.dependencies.say(line);
     this.said.add(line);
   }
-}
-
-/** What a resource wanted of a server until now, and what its state says. */
-interface Former {
-  readonly args: ServerArguments;
-  readonly settings: Settings;
-  readonly properties: Properties;
-}
-
-function formerOf(definition: AnyDefinition, properties: Properties = {}): Former | undefined {
-  const former = formerArguments(definition, properties);
-  return former && { ...former, properties };
 }
 
 /** What becomes of what it wanted until now is in the claim too. */
@@ -364,15 +296,6 @@ function applied(definition: AnyDefinition, target: Target, former: Former | und
   if (!former) return { target, mode };
   const { settings, args, properties } = former;
   return { target, mode, former: definition.target(settings, server, args), before: rememberedPlaces(properties) };
-}
-
-/** A service is asked once: as it is reached now. */
-function scopeOf(definition: AnyDefinition, args: ServerArguments, former?: Former): Scope {
-  const root = args.root === undefined || args.root === "/" ? "" : args.root;
-  const probes = definition.probes(args);
-  const asked = new Set(probes.map(({ service }) => service));
-  const more = former ? definition.probes(former.args).filter(({ service }) => !asked.has(service)) : [];
-  return { root, probes: [...probes, ...more], folders: definition.folders?.(args) ?? [] };
 }
 
 /** @throws RefusedError for a target of which a part can't be read: it must not be taken for one that is not there. */
@@ -391,17 +314,6 @@ function remembered(target: Target, server: Server) {
   const places = placesOf(target, server);
   return { places, before: beforeOf(target, places) };
 }
-
-/** @throws the error; where the server can't be reached that is kept. */
-function noteDown(entry: Managed, error: unknown): never {
-  if (isUnreachable(error)) entry.down = messageOf(error);
-  throw error;
-}
-
-const isUnreachable = (error: unknown): boolean => error instanceof SshError && UNREACHABLE.includes(error.kind);
-
-/** What may be well a moment later. A wrong key or password is not. */
-const UNREACHABLE: readonly SshErrorKind[] = ["unreachable", "timeout", "lost"];
 
 const problemsIn = (error: unknown): Problem[] =>
   error instanceof RefusedError ? [...error.problems] : [{ property: "connection", reason: messageOf(error) }];
