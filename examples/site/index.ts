@@ -1,30 +1,18 @@
 /** One site: the servers that the stack's configuration lists, each tuned for its number of clients. */
 import * as pulumi from "@pulumi/pulumi";
-import { type ConnectionArgs, WaptServer, type WaptServerArgs } from "pulumi-wapt";
+import { WaptServer } from "pulumi-wapt";
+import { type SiteServer, siteOf } from "pulumi-wapt/site";
 
-/** A server of the configuration; what it does not say is as for the others. */
-interface Server extends Omit<WaptServerArgs, "connection" | "uploads"> {
-  host: string;
-  clients: number;
-  /** The resource's name. Default: the host. */
-  name?: string;
-  connection?: Partial<ConnectionArgs>;
-  /** A folder of its own. Default: the site's. */
-  uploads?: string;
+/** All of them are right, or the program ends with what is wrong before anything is contacted. */
+function servers(): SiteServer[] {
+  try {
+    return siteOf(pulumi.getProject(), pulumi.runtime.allConfig());
+  } catch (error) {
+    // Without a stack, which would be of no use here.
+    throw new pulumi.RunError((error as Error).message);
+  }
 }
 
-const config = new pulumi.Config();
-const connection = config.getObject<Partial<ConnectionArgs>>("connection") ?? {};
-const site = { uploads: config.get("uploads"), minFree: config.get("minFree") };
-
 export const settings = Object.fromEntries(
-  config.requireObject<Server[]>("servers").map(({ host, name, connection: own, uploads, ...args }) => {
-    const path = uploads ?? site.uploads;
-    const server = new WaptServer(name ?? host, {
-      connection: { ...connection, ...own, host },
-      uploads: path ? { path, minFree: site.minFree || undefined } : undefined,
-      ...args,
-    });
-    return [name ?? host, server.settings];
-  }),
+  servers().map(({ name, args }) => [name, new WaptServer(name, args).settings]),
 );

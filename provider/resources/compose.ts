@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Problem } from "../problem";
 import type { Server } from "../services";
+import { notAName } from "../text/nearest";
 import type { Probe } from "../transaction/service";
 import { merged, type Target } from "../transaction/target";
 import type { AnyDefinition, Definition, Own, Schemas, ServerArguments, Settings } from "./definition";
@@ -29,9 +30,12 @@ export function compose<A extends ServerArguments & { omit?: readonly string[] }
       ),
     ),
     omit: z
-      .array(z.enum(types, { error: `omit takes ${types.join(", ")}` }), {
-        error: `give a list of ${types.join(", ")}`,
-      })
+      .array(
+        z.enum(types, { error: ({ input }) => notAName(`part as ${JSON.stringify(input)}`, [String(input)], types) }),
+        {
+          error: `give a list of ${types.join(", ")}`,
+        },
+      )
       .optional(),
   };
   const chosen = (args: A) => chosenParts(parts, args);
@@ -66,10 +70,10 @@ function withoutPart(parts: readonly Part[], args: { omit?: readonly string[] })
 const wordsFor =
   (under: string, { schemas }: AnyDefinition) =>
   (issue: { code?: string; keys?: string[] }) => {
-    const names = Object.keys(schemas).join(", ");
+    const names = Object.keys(schemas);
     return issue.code === "unrecognized_keys"
-      ? `${(issue.keys ?? []).join(", ")}: no such argument; ${under} takes ${names}`
-      : `give an object with ${names}`;
+      ? `${(issue.keys ?? []).join(", ")}: ${notAName(`argument of ${under}`, issue.keys ?? [], names)}`
+      : `give an object with ${names.join(", ")}`;
   };
 
 interface ChosenPart extends Part {

@@ -4,6 +4,7 @@ import type { Problem } from "../problem";
 import type { Server } from "../services";
 import { CLIENTS_OF_ONE_SERVER, LARGEST, type Sizes, SizingError, sizeNames, sizing } from "../sizing";
 import { type Connection, connectionSchema } from "../ssh/connection";
+import { notAName } from "../text/nearest";
 import type { Probe } from "../transaction/service";
 import type { Target } from "../transaction/target";
 
@@ -164,8 +165,8 @@ function problemOf<A extends ServerArguments, S extends Settings>(
   issue: z.core.$ZodIssue,
 ): Problem {
   if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
-    const names = argumentNames(definition).join(", ");
-    return { property: issue.keys.join(", "), reason: `no such argument of ${definition.type}; it takes ${names}` };
+    const reason = notAName(`argument of ${definition.type}`, issue.keys, argumentNames(definition));
+    return { property: issue.keys.join(", "), reason };
   }
   const property = issue.path.join(".");
   const missing = issue.code === "invalid_type" && property === "connection";

@@ -1,5 +1,6 @@
 /** What a connection to a server may say, and the credentials from elsewhere. */
 import { z } from "zod";
+import { notAName } from "../text/nearest";
 
 /** The fields that hold secrets, in a connection and in its `proxy`. */
 export const secretFields = ["password", "privateKey", "privateKeyPassword", "sudoPassword"] as const;
@@ -108,12 +109,14 @@ const sudoFields = {
 /** A sentence in place of zod's own for a field that does not exist; the value is not shown. */
 const unknownField = (known: readonly string[]) => (issue: { code?: string; keys?: string[] }) =>
   issue.code === "unrecognized_keys"
-    ? `${(issue.keys ?? []).join(", ")}: no such field of a connection; it has ${known.join(", ")}`
+    ? `${(issue.keys ?? []).join(", ")}: ${notAName("field of a connection", issue.keys ?? [], known)}`
     : undefined;
 
 /** The server through which another one is reached. */
 const proxy = z.strictObject(fields, { error: unknownField(Object.keys(fields)) });
 const allFields = { ...fields, ...sudoFields, proxy: proxy.optional() } satisfies Schemas<Connection>;
+
+export const connectionFields: readonly string[] = Object.keys(allFields);
 
 /** The check of a connection whose values are all known. */
 export const connectionSchema = z

@@ -38,13 +38,14 @@ describe("the built package", () => {
   });
 
   it("exports what the documentation names, and the runtime that states refer to", async (context) => {
-    const text = `console.log(JSON.stringify([require("pulumi-wapt"), require("pulumi-wapt/runtime")].map((one) => Object.keys(one).sort())));`;
+    const text = `console.log(JSON.stringify([require("pulumi-wapt"), require("pulumi-wapt/runtime"), require("pulumi-wapt/site")].map((one) => Object.keys(one).sort())));`;
     assert.deepEqual(JSON.parse(await run(context, "names.cjs", text)), [
       [
         ...["KernelLimits", "NginxTuning", "PostgresConnections", "ProxyTempPath", "SizingError", "WaptServer"],
         ...["WaptServerIni", "sizing"],
       ],
       ["check", "configure", "create", "diff", "read", "remove", "update"],
+      ["SiteError", "siteOf"],
     ]);
   });
 });

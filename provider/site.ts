@@ -1,0 +1,149 @@
+/**
+ * The configuration of a site's program, checked as a whole before any server is contacted: `pulumi-wapt/site`. A server
+ * has the arguments of `WaptServer`, checked by their own schema.
+ */
+import { argumentNames, checkArguments } from "./resources/definition";
+import { type WaptServerArguments, waptServer } from "./resources/wapt-server";
+import { connectionFields } from "./ssh/connection";
+import { notAName } from "./text/nearest";
+
+/** A server of the site. */
+export interface SiteServer {
+  /** The resource's name. */
+  readonly name: string;
+  readonly args: WaptServerArguments;
+}
+
+/** What is wrong with a configuration, a line each. */
+export class SiteError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "SiteError";
+  }
+}
+
+type Bag = Readonly<Record<string, unknown>>;
+
+/** Keys of the site, in the project's own namespace. */
+const SITE_KEYS = ["servers", "connection", "uploads", "minFree"];
+/** Keys of the provider. */
+const PROVIDER_KEYS = ["sshPassword", "sshPrivateKey", "sshPrivateKeyPassword", "sudoPassword", "forget", "adopt"];
+/** What a server of the list has beside the arguments of `WaptServer`. */
+const SERVER_KEYS = ["host", "name"];
+
+/**
+ * The servers that a stack's configuration names; `config` holds all of its keys, with their texts.
+ *
+ * @throws SiteError that names every key which is not right.
+ */
+export function siteOf(project: string, config: Readonly<Record<string, string>>): SiteServer[] {
+  const site = new Site(project, config);
+  const servers = site.servers();
+  if (site.problems.length > 0) throw new SiteError(site.problems);
+  return servers;
+}
+
+class Site {
+  readonly problems: string[] = [];
+
+  constructor(
+    private readonly project: string,
+    private readonly config: Readonly<Record<string, string>>,
+  ) {}
+
+  servers(): SiteServer[] {
+    this.checkKeys(this.project, SITE_KEYS);
+    this.checkKeys("pulumi-wapt", PROVIDER_KEYS);
+    const connection = this.object("connection");
+    this.checkNames("connection", connection, "field of a connection", connectionFields);
+    const listed = this.list("servers");
+    // What a server shares with all others is wrong once.
+    if (this.problems.length > 0) return [];
+    const servers = listed.flatMap((one, at) => this.server(`servers[${at}]`, one, connection));
+    this.checkTwice(servers);
+    return servers.map(({ server }) => server);
+  }
+
+  private server(at: string, given: unknown, shared: Bag): { at: string; server: SiteServer }[] {
+    if (!isBag(given))
+      return this.wrong(at, 'is no object: give one such as {"host": "wapt.example", "clients": 3000}');
+    const names = [...SERVER_KEYS, ...argumentNames(waptServer)];
+    if (!this.checkNames(at, given, "argument of a server", names)) return [];
+    const { host, name = host, connection = {}, uploads, ...rest } = given;
+    if (typeof name !== "string" || name === "")
+      return this.wrong(`${at}.host`, "give the name or address of the server");
+    if (!isBag(connection)) return this.wrong(`${at}.connection`, 'is no object: give one such as {"user": "admin"}');
+    const path = uploads ?? this.config[`${this.project}:uploads`];
+    const minFree = this.config[`${this.project}:minFree`];
+    const folder = path ? { uploads: { path, ...(minFree && { minFree }) } } : {};
+    const args = { connection: { ...shared, ...connection, host }, ...folder, ...rest };
+    const checked = checkArguments(waptServer, args);
+    if (!checked.problems) return [{ at, server: { name, args: args as unknown as WaptServerArguments } }];
+    for (const { property, reason } of checked.problems) {
+      // A host stands beside the connection here.
+      this.wrong(`${at}.${property === "connection.host" ? "host" : property}`, reason);
+    }
+    return [];
+  }
+
+  /** One server has one owner, and a stack one resource of a name. */
+  private checkTwice(servers: readonly { at: string; server: SiteServer }[]): void {
+    const [hosts, names] = [new Map<string, string>(), new Map<string, string>()];
+    for (const { at, server } of servers) {
+      const { connection, root = "/" } = server.args;
+      const sameName = names.get(server.name);
+      const key = JSON.stringify([connection.host.toLowerCase(), connection.port ?? 0, root]);
+      const sameHost = hosts.get(key);
+      if (sameHost)
+        this.wrong(at, `${connection.host} is ${sameHost} too: one server has one owner; remove one of them`);
+      else if (sameName) this.wrong(at, `the name ${server.name} is that of ${sameName} too: give it another name`);
+      names.set(server.name, sameName ?? at);
+      hosts.set(key, sameHost ?? at);
+    }
+  }
+
+  private checkKeys(namespace: string, known: readonly string[]): void {
+    for (const key of Object.keys(this.config)) {
+      const [own, name = ""] = key.split(":");
+      if (own === namespace && !known.includes(name)) this.problems.push(`${key}: ${notAName("key", [name], known)}`);
+    }
+  }
+
+  private checkNames(at: string, bag: Bag, what: string, known: readonly string[]): boolean {
+    const wrong = Object.keys(bag).filter((name) => !known.includes(name));
+    for (const name of wrong) this.wrong(`${at}.${name}`, notAName(what, [name], known));
+    return wrong.length === 0;
+  }
+
+  private list(key: string): readonly unknown[] {
+    const value = this.parsed(key, []);
+    if (Array.isArray(value) && value.length > 0) return value;
+    return this.wrong(key, `is no list of servers: pulumi config set --path '${this.project}:servers[0].host' HOST`);
+  }
+
+  private object(key: string): Bag {
+    const value = this.parsed(key, {});
+    if (isBag(value)) return value;
+    this.wrong(key, `is no object: pulumi config set --path '${this.project}:${key}.user' USER`);
+    return {};
+  }
+
+  /** The value behind a text; `pulumi new` stores a list that was typed as a text within a text. */
+  private parsed(key: string, none: unknown): unknown {
+    let value: unknown = this.config[`${this.project}:${key}`] || none;
+    try {
+      for (let within = 0; within < 2 && typeof value === "string"; within++) value = JSON.parse(value);
+    } catch {
+      // JSON's words would quote the value, which may be secret.
+      return undefined;
+    }
+    return value;
+  }
+
+  private wrong(at: string, reason: string): never[] {
+    this.problems.push(`${this.project}:${at}: ${reason}`);
+    return [];
+  }
+}
+
+const isBag = (value: unknown): value is Bag => typeof value === "object" && value !== null && !Array.isArray(value);
