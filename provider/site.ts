@@ -128,16 +128,14 @@ class Site {
     return {};
   }
 
-  /** The value behind a text; `pulumi new` stores a list that was typed as a text within a text. */
   private parsed(key: string, none: unknown): unknown {
-    let value: unknown = this.config[`${this.project}:${key}`] || none;
+    const text = this.config[`${this.project}:${key}`];
     try {
-      for (let within = 0; within < 2 && typeof value === "string"; within++) value = JSON.parse(value);
+      return text ? JSON.parse(text) : none;
     } catch {
       // JSON's words would quote the value, which may be secret.
       return undefined;
     }
-    return value;
   }
 
   private wrong(at: string, reason: string): never[] {

@@ -57,6 +57,14 @@ describe("an argument's documentation", () => {
   });
 });
 
+describe("the programs of a site", () => {
+  it("are one: that of the repository, and that of a new project with the same configuration", () => {
+    assert.equal(read("examples/new-site/index.ts"), read("examples/site/index.ts"));
+    const config = (path: string) => /^config:\n(?: .*\n)+/m.exec(read(path))?.[0];
+    assert.equal(config("examples/new-site/Pulumi.yaml"), config("Pulumi.yaml"));
+  });
+});
+
 describe("the documents", () => {
   for (const file of filesBelow(".", (path) => path.endsWith(".md"))) {
     it(`${file} names no link and no file that is not there`, () => {

@@ -57,10 +57,6 @@ describe("a site", () => {
     ]);
   });
 
-  it("may be a text within a text, as pulumi new stores what was typed", () => {
-    assert.equal(siteOf("paris", config({ servers: JSON.stringify(JSON.stringify([PARIS])) }))[0]?.name, PARIS.host);
-  });
-
   const refused: [string, Record<string, unknown>, RegExp[]][] = [
     [
       "no servers",
