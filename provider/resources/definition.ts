@@ -7,6 +7,7 @@ import { type Connection, connectionSchema } from "../ssh/connection";
 import { notAName } from "../text/nearest";
 import type { Probe } from "../transaction/service";
 import type { Target } from "../transaction/target";
+import { type Restart, restartSchema } from "./restart-window";
 
 /** Settings by their own names. */
 export type Settings = Readonly<Record<string, number | string | undefined>>;
@@ -27,9 +28,15 @@ export interface ServerArguments {
   /**
    * `never` writes the files and leaves a restart of PostgreSQL or WAPT that they need for later: it stays a difference
    * in every preview, until a run without `never`, or the administrator, restarts them. nginx is reloaded all the same.
+   * `{ between: "22:00-05:00", zone: "Europe/Paris" }` is `never` outside these hours and `as needed` in them.
    * Default: `as needed`.
    */
-  restart?: "as needed" | "never";
+  restart?: Restart;
+  /**
+   * Warnings that are known and no longer shown, by the word behind `preflight`: `backlog`, `memory`, `ports`, `workers`.
+   * Default: none.
+   */
+  accept?: Acceptable[];
   /** nginx's main configuration file. Default: the one that the nginx that serves reads, or that its unit names. */
   nginxConf?: string;
   /** The user of nginx's workers. Default: whom they run as, else nginx's `user` directive or the user it was built for. */
@@ -38,6 +45,15 @@ export interface ServerArguments {
   postgresqlConf?: string;
   /** waptserver.ini. Default: `/opt/wapt/conf/waptserver.ini`. */
   waptserverIni?: string;
+}
+
+/** The warnings that may be accepted: they stand in each preview, and a server may work well all the same. */
+export const ACCEPTABLE = ["backlog", "memory", "ports", "workers"] as const;
+export type Acceptable = (typeof ACCEPTABLE)[number];
+
+/** What the administrator should know of a target and has not accepted. */
+export function warningsOf({ warnings = [] }: Target, { accept = [] }: ServerArguments): string[] {
+  return warnings.filter((warning) => !accept.some((name) => warning.startsWith(`preflight, ${name}:`)));
 }
 
 /** Arguments of the resources that depend on the number of clients. */
@@ -94,7 +110,15 @@ const common = {
   clients: z.number(CLIENTS).int(CLIENTS).min(1, CLIENTS),
   allowAbove5000: z.boolean({ error: "give true or false" }).optional(),
   root: path.optional(),
-  restart: z.enum(["as needed", "never"], { error: 'restart is "as needed" or "never"' }).optional(),
+  restart: restartSchema.optional(),
+  accept: z
+    .array(
+      z.enum(ACCEPTABLE, {
+        error: ({ input }) => notAName(`warning as ${JSON.stringify(input)}`, [String(input)], ACCEPTABLE),
+      }),
+      { error: `give a list of ${ACCEPTABLE.join(", ")}` },
+    )
+    .optional(),
   nginxConf: path.optional(),
   nginxUser: z
     .string()

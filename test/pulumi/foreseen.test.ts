@@ -159,6 +159,32 @@ describe("a preview of which no refresh has read the server", () => {
   });
 });
 
+describe("a warning of the preflight", () => {
+  const heard = async (context: TestContext, accept?: string[]) => {
+    const { root, said, provider, inputs } = setUp(context);
+    writeFileSync(join(root, "etc/nginx/sites-enabled/wapt"), "server { listen 443; }\n");
+    const { failures } = await provider().check(definition("KernelLimits"), {}, inputs("KernelLimits", { accept }));
+    return { said: said.join("\n"), failures };
+  };
+
+  it("is silent once it is accepted, and no other", async (context) => {
+    assert.match((await heard(context)).said, /preflight, backlog: /);
+    assert.match((await heard(context, ["memory"])).said, /preflight, backlog: /);
+    assert.equal((await heard(context, ["memory", "backlog"])).said, "");
+  });
+
+  it("that does not exist is refused by the name that was meant", async (context) => {
+    const { failures } = await heard(context, ["backlogs"]);
+    assert.deepEqual(failures, [
+      {
+        property: "",
+        reason:
+          'accept.0: no such warning as "backlogs": did you mean backlog? There are backlog, memory, ports, workers',
+      },
+    ]);
+  });
+});
+
 describe("two resources of one program", () => {
   it("are refused where two names lead to one machine, by both names", async (context) => {
     const { provider, inputs } = setUp(context);
@@ -201,6 +227,42 @@ describe("what a run restarts", () => {
     const { restarts, waits } = runOf(planOf(server, { ...wholeClaim(server, 2500), mayRestart: false }));
     assert.equal(restarts, undefined);
     assert.ok(waits?.includes('postgresql restart: needed, and left for later since restart is "never"'));
+  });
+
+  it("waits for its hours, which the difference names, unless the run says otherwise", async (context) => {
+    const { said, inputs } = setUp(context);
+    const server = await liveServer();
+    const at = (time: string, restarts?: "as needed" | "never") => {
+      const provider = new Provider({
+        routeOf: ({ host }) => host,
+        connect: () => assert.fail("a server was touched"),
+        say: (line) => said.push(line),
+        isForgotten: () => false,
+        isAdopted: () => false,
+        restarts: () => restarts,
+        now: () => new Date(`2026-01-10T${time}:00Z`),
+      });
+      // As a refresh would have read it.
+      Object.assign(provider, { servers: { look: async () => ({ server, isNews: false }) } });
+      const restart = { between: "22:00-05:00", zone: "UTC" };
+      return provider.check(definition("WaptServer"), {}, inputs("WaptServer", { root: undefined, restart }));
+    };
+    const [day, night, forced, forbidden] = await Promise.all([
+      at("12:00"),
+      at("23:00"),
+      at("12:00", "as needed"),
+      at("23:00", "never"),
+    ]);
+    const later = "restart is from 22:00 to 05:00 UTC alone: an up in these hours does it";
+    assert.equal(day.inputs.restarts, undefined);
+    assert.ok(
+      (day.inputs.waits as string[]).includes(`postgresql restart: needed, and left for later since ${later}`),
+      String(day.inputs.waits),
+    );
+    for (const { inputs: now } of [night, forced]) assert.deepEqual(now.restarts, ["postgresql", "waptserver"]);
+    assert.equal(forbidden.inputs.restarts, undefined);
+    const line = "wapt.example: this restarts postgresql and waptserver: 2500 PCs lose the connection and come back";
+    assert.equal(said.filter((one) => one.endsWith(line)).length, 2);
   });
 
   it("is found beside a state that knows the files alone", async () => {

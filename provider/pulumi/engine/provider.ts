@@ -4,7 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { messageOf, type Problem, RefusedError } from "../../problem";
-import type { AnyDefinition, ServerArguments, Settings } from "../../resources/definition";
+import { type AnyDefinition, type ServerArguments, type Settings, warningsOf } from "../../resources/definition";
+import { restartNow } from "../../resources/restart-window";
 import type { Server } from "../../services";
 import type { Connection } from "../../ssh/connection";
 import { SshError } from "../../ssh/ssh-error";
@@ -30,6 +31,9 @@ export interface Dependencies extends Ways {
   isForgotten(host: string): boolean;
   /** Whether what another stack left on a server is to be taken over. */
   isAdopted(host: string): boolean;
+  /** Whether this run restarts what it must, or nothing, whatever the resources say. */
+  restarts?(): "as needed" | "never" | undefined;
+  now?(): Date;
 }
 
 export class Provider {
@@ -50,12 +54,7 @@ export class Provider {
     news: Properties,
   ): Promise<{ inputs: Properties; failures: Problem[] }> {
     const { inputs, failures } = await this.checkAll(definition, olds, news);
-    // With a property's name Pulumi prints its value too, and a connection's may hold secrets.
-    const silent = ({ property, reason }: Problem) => ({
-      property: /^connection\b/.test(property) ? "" : property,
-      reason,
-    });
-    return { inputs, failures: failures.map(silent) };
+    return { inputs, failures: failures.map((problem) => shown(problem, news)) };
   }
 
   private async checkAll(definition: AnyDefinition, olds: Properties, news: Properties) {
@@ -108,7 +107,7 @@ export class Provider {
       };
       const rivals = this.rivals.byMachine(server, wantingOf(definition, args, settings, stored));
       const failures = rivals.length > 0 ? rivals : precheck(server, claim);
-      for (const warning of target.warnings ?? []) this.say(args, warning);
+      for (const warning of warningsOf(target, args)) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       const drift = olds && isNews ? { found: foundOn(server, target, olds, new Date()) } : {};
       const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));
@@ -214,7 +213,7 @@ export class Provider {
     // Once it is gone from the state nobody would put back the rest.
     if (waits.length > 0)
       throw new PlainError(
-        `${stored.name}: all was put back but for this, since restart is "never": ${waits.join("; ")}. Do that, then repeat`,
+        `${stored.name}: all was put back but for this, since ${this.restartNow(args).later}: ${waits.join("; ")}. Do that, then repeat`,
       );
   }
 
@@ -253,7 +252,7 @@ export class Provider {
       return { ...claim, ...applied(definition, target, former, server) };
     };
     const { before, notes } = await managed.converge(scope, claimOn, (plan) => this.announce(args, plan));
-    for (const note of [...notes, ...(target?.warnings ?? [])]) this.say(args, note);
+    for (const note of [...notes, ...warningsOf(target!, args)]) this.say(args, note);
     const places = placesOf(target!, before, olds);
     return defined({
       ...withoutRun(inputs),
@@ -267,7 +266,12 @@ export class Provider {
   private claimOf(definition: AnyDefinition, stored: Stored, id: string, args: ServerArguments, proof?: string) {
     const owner: Owner = { stack: stored.stack, resource: `${definition.type} ${stored.name}`, id, proof };
     const adopts = this.dependencies.isAdopted(args.connection.host);
-    return { owner, proofs: this.proofs, adopts, mayRestart: args.restart !== "never" };
+    return { owner, proofs: this.proofs, adopts, ...this.restartNow(args) };
+  }
+
+  private restartNow({ restart }: ServerArguments) {
+    const { restarts, now = () => new Date() } = this.dependencies;
+    return restartNow(restarts?.() ?? restart, now());
   }
 
   private learnProof({ proof }: Properties): string | undefined {
@@ -313,6 +317,13 @@ function whole(target: Target): Target {
 function remembered(target: Target, server: Server) {
   const places = placesOf(target, server);
   return { places, before: beforeOf(target, places) };
+}
+
+// With a property's name Pulumi prints its value too: a connection's may hold secrets, and one that is missing is "<nil>".
+function shown({ property, reason }: Problem, news: Properties): Problem {
+  if (/^connection\b/.test(property)) return { property: "", reason };
+  const isGiven = news[property] !== undefined && news[property] !== null;
+  return isGiven ? { property, reason } : { property: "", reason: `${property}: ${reason}` };
 }
 
 const problemsIn = (error: unknown): Problem[] =>

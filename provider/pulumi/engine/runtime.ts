@@ -26,7 +26,16 @@ const provider = new Provider({
   say,
   isForgotten: (host) => forgotten.includes(host),
   isAdopted: (host) => adopted.includes(host),
+  restarts: () => restartsOf(process.env.PULUMI_WAPT_RESTARTS),
 });
+
+/** What a run of many stacks says of all their restarts: by the environment, since `--config` would be kept in a file. */
+function restartsOf(text: string | undefined): "as needed" | "never" | undefined {
+  if (!text || text === "window") return undefined;
+  if (text === "now") return "as needed";
+  if (text === "never") return "never";
+  throw new Error(`PULUMI_WAPT_RESTARTS is ${JSON.stringify(text)}: it is now, window or never`);
+}
 
 // Pulumi gives these two commands the configuration of the last update, which has no credential that was set since.
 const LAST_CONFIGURATION =
