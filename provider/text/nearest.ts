@@ -15,11 +15,11 @@ export function nearest(word: string, names: readonly string[]): string | undefi
 /** A word that is most of a name, such as Postgres of PostgresConnections. */
 const begins = (typed: string, name: string): boolean => typed.length >= 4 && name.startsWith(typed);
 
-/** A sentence for words that are no names: which were meant, and all that there are. */
+/** A sentence for words that are no names: which were meant, or all that there are. */
 export function notAName(what: string, words: readonly string[], names: readonly string[]): string {
-  const meant = [...new Set(words.flatMap((word) => nearest(word, names) ?? []))];
-  const question = meant.length > 0 ? `: did you mean ${meant.join(" and ")}?` : ";";
-  return `no such ${what}${question} ${meant.length > 0 ? "There are" : "there are"} ${names.join(", ")}`;
+  const meant = words.map((word) => nearest(word, names));
+  const isKnown = meant.length > 0 && meant.every((name) => name !== undefined);
+  return `no such ${what}${isKnown ? `: did you mean ${meant.join(" and ")}?` : `; there are ${names.join(", ")}`}`;
 }
 
 /** How many letters differ: inserted, left out, changed, or two of them swapped. */

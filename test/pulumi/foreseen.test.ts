@@ -178,8 +178,7 @@ describe("a warning of the preflight", () => {
     assert.deepEqual(failures, [
       {
         property: "",
-        reason:
-          'accept.0: no such warning as "backlogs": did you mean backlog? There are backlog, memory, ports, workers',
+        reason: 'accept.0: no such warning as "backlogs": did you mean backlog?',
       },
     ]);
   });

@@ -383,13 +383,13 @@ describe("check", () => {
       "a part that does not exist",
       "WaptServer",
       { omit: ["Postgres"] },
-      /^omit\.0: no such part as "Postgres": did you mean PostgresConnections\? There are KernelLimits, NginxTuning/,
+      /^omit\.0: no such part as "Postgres": did you mean PostgresConnections\?$/,
     ],
     [
       "an argument of uploads that does not exist",
       "WaptServer",
       { uploads: { path: "/srv/u", minfree: "1GiB" } },
-      /^uploads: minfree: no such argument of uploads: did you mean minFree\? There are path, minFree/,
+      /^uploads: minfree: no such argument of uploads: did you mean minFree\?$/,
     ],
     ["a misspelt uploads", "WaptServer", { uplods: { path: "/srv/u" } }, /^uplods: .*did you mean uploads\?/],
     ["a misspelt restart", "WaptServer", { restrt: "never" }, /^restrt: .*did you mean restart\?/],
@@ -408,7 +408,7 @@ describe("check", () => {
       "an argument that does not exist",
       "NginxTuning",
       { workerConnection: 5 },
-      /^workerConnection: no such argument of NginxTuning: did you mean workerConnections\? There are .*workerConnections/,
+      /^workerConnection: no such argument of NginxTuning: did you mean workerConnections\?$/,
     ],
   ];
   for (const [name, type, args, message] of refused) {

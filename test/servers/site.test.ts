@@ -68,6 +68,8 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     const { output } = succeeded(await stack.pulumi("preview", "--diff"));
     assert.match(output, /before *: \{[^}]*worker_connections *: 768/);
     assert.match(output, /settings *: \{[^}]*max_connections *: 625/);
+    assert.match(output, /restarts *: \[\s*\[0\]: "postgresql"\s*\[1\]: "waptserver"/);
+    assert.match(output, /this restarts postgresql and waptserver: 2500 PCs lose the connection and come back/);
     assert.deepEqual(await files(server), untouched);
   });
 

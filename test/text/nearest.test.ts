@@ -32,8 +32,9 @@ describe("the nearest name", () => {
     for (const word of ["", "x", "database", "Pos"]) assert.equal(nearest(word, names), undefined);
   });
 
-  it("is asked for in a sentence, which lists all", () => {
-    assert.equal(notAName("key", ["prot"], ["host", "port"]), "no such key: did you mean port? There are host, port");
+  it("is asked for in a sentence, which lists all where none is near", () => {
+    assert.equal(notAName("key", ["prot"], ["host", "port"]), "no such key: did you mean port?");
     assert.equal(notAName("key", ["x"], ["host", "port"]), "no such key; there are host, port");
+    assert.equal(notAName("key", ["x", "prot"], ["host", "port"]), "no such key; there are host, port");
   });
 });

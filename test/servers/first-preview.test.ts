@@ -1,0 +1,68 @@
+/** What a new user's previews say, by the real CLI over a copy of an untuned server: typos, refusals, drifts without a refresh. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { copiedServer, type DemoServer } from "../../examples/demo/server";
+import { type Run, Stack } from "../../examples/demo/stack";
+
+const skip = process.platform === "linux" ? false : "it fetches binaries for Linux";
+
+describe("the first previews", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "wapt-first-"));
+  let server: DemoServer;
+  let stack: Stack;
+  const paris = (more: object = {}) => ({ ...server.config, clients: 2500, ...more });
+  const configure = (servers: object[], more: object = {}) =>
+    stack.configure({ "wapt-site:servers": servers, "wapt-site:minFree": "1MiB", ...more });
+  const ended = (run: Run, isRight: boolean): string => {
+    assert.equal(run.code === 0, isRight, run.output);
+    assert.doesNotMatch(run.output, /<nil>|\n +at /);
+    return run.output;
+  };
+
+  before(async () => {
+    const cli = await pulumiCli((line) => console.error(line));
+    server = await copiedServer();
+    const project = join(__dirname, "../..");
+    stack = new Stack({ cli, project, name: "first", folder, config: {}, env: server.env });
+    await stack.init();
+  });
+  after(async () => {
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("name every misspelt key, and a server that is there twice, before anything is contacted", async () => {
+    configure([
+      { host: "127.0.0.1", clients: 1, workerConections: 5 },
+      { host: "b", clients: 1, alowAbove5000: true },
+    ]);
+    const typos = ended(await stack.pulumi("preview"), false);
+    assert.match(typos, /wapt-site:servers\[0\]\.workerConections: .*did you mean workerConnections\?/);
+    assert.match(typos, /wapt-site:servers\[1\]\.alowAbove5000: .*did you mean allowAbove5000\?/);
+    configure([paris(), paris({ name: "again" })]);
+    assert.match(ended(await stack.pulumi("preview"), false), /servers\[1\]: 127\.0\.0\.1 is servers\[0\] too/);
+  });
+
+  test("say after a change of the configuration what up would refuse", async () => {
+    configure([paris()]);
+    ended(await stack.pulumi("up", "--yes", "--skip-preview"), true);
+    configure([paris({ uploads: "/srv/other" })], { "wapt-site:minFree": "900000TiB" });
+    assert.match(ended(await stack.pulumi("preview"), false), /minFree asks for 900000TiB/);
+    configure([paris()]);
+  });
+
+  test("show a drift also without a refresh, and up repairs it", async () => {
+    await server.drift();
+    const alarm = await stack.pulumi("preview", "--diff", "--refresh=false", "--expect-no-changes");
+    assert.match(ended(alarm, false), /\+ found *: \{[^}]*\+ worker_connections: 512/);
+    const up = ended(await stack.pulumi("up", "--yes", "--skip-preview", "--refresh=false"), true);
+    assert.match(up, /1 updated/);
+    assert.deepEqual((await server.inForce())[0], "worker_connections 6250");
+    ended(await stack.pulumi("preview", "--refresh=false", "--expect-no-changes"), true);
+    ended(await stack.pulumi("preview", "--expect-no-changes"), true);
+  });
+});
