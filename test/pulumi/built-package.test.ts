@@ -6,6 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
+import ts from "typescript";
+import { definitions } from "../../provider/resources";
+
+const repository = join(__dirname, "../..");
 
 describe("the built package", () => {
   const check = `
@@ -18,7 +22,6 @@ describe("the built package", () => {
   async function run(context: TestContext, file: string, text: string): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), "wapt-program-"));
     context.after(() => rmSync(folder, { recursive: true, force: true }));
-    const repository = join(__dirname, "../..");
     mkdirSync(join(folder, "node_modules"));
     symlinkSync(repository, join(folder, "node_modules/pulumi-wapt"));
     symlinkSync(join(repository, "node_modules/@pulumi"), join(folder, "node_modules/@pulumi"));
@@ -47,5 +50,77 @@ describe("the built package", () => {
       ["check", "configure", "create", "diff", "read", "remove", "update"],
       ["SiteError", "siteOf"],
     ]);
+  });
+});
+
+/** A program of one file in a folder whose node_modules have this package, as the TypeScript compiler sees it. */
+function compiled(context: TestContext, text: string, options: ts.CompilerOptions): ts.Program {
+  const folder = mkdtempSync(join(tmpdir(), "wapt-types-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(repository, join(folder, "node_modules/pulumi-wapt"));
+  symlinkSync(join(repository, "node_modules/@pulumi"), join(folder, "node_modules/@pulumi"));
+  writeFileSync(join(folder, "program.ts"), text);
+  return ts.createProgram([join(folder, "program.ts")], { strict: true, skipLibCheck: true, noEmit: true, ...options });
+}
+
+describe("the declarations of the built package", () => {
+  const entries = `import { WaptServer } from "pulumi-wapt";
+import { read } from "pulumi-wapt/runtime";
+import { siteOf } from "pulumi-wapt/site";
+export const all: [string, Function, Function] = [WaptServer.name, read, siteOf];
+export const none: number = siteOf;`;
+  const { ModuleKind, ModuleResolutionKind, ScriptTarget } = ts;
+  const resolutions: [string, ts.CompilerOptions][] = [
+    ["node10", { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 }],
+    ["node16", { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 }],
+    ["nodenext", { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext }],
+    ["bundler", { module: ModuleKind.ESNext, moduleResolution: ModuleResolutionKind.Bundler }],
+  ];
+  for (const [name, options] of resolutions) {
+    it(`are found for each entrance by the resolution ${name}`, (context) => {
+      const program = compiled(context, entries, { target: ScriptTarget.ES2022, types: [], ...options });
+      const errors = ts
+        .getPreEmitDiagnostics(program)
+        .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+      // The last line is wrong in any case, unless a type is not found and so is any.
+      assert.equal(errors.length, 1, errors.join("\n"));
+      assert.match(errors[0]!, /is not assignable to type 'number'/);
+    });
+  }
+
+  const documented = ["ConnectionArgs", "UploadsArgs", ...definitions.map(({ type }) => `${type}Args`)];
+  it("show an editor what each class, argument, field and setting is", (context) => {
+    const names = [...documented, ...definitions.map(({ type }) => `${type}Settings`)];
+    const classes = definitions.map(({ type }) => type);
+    const text = `import * as wapt from "pulumi-wapt";\n${names.map((name) => `export type ${name} = wapt.${name};`).join("\n")}
+export { ${classes.join(", ")} } from "pulumi-wapt";`;
+    const program = compiled(context, text, {
+      module: ModuleKind.Node16,
+      moduleResolution: ModuleResolutionKind.Node16,
+    });
+    const checker = program.getTypeChecker();
+    const file = program.getSourceFiles().find(({ fileName }) => fileName.endsWith("program.ts"))!;
+    const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!);
+    const said = (symbol: ts.Symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker));
+    const silent = exported.flatMap((symbol) => {
+      if (classes.includes(symbol.name)) return said(checker.getAliasedSymbol(symbol)) ? [] : [symbol.name];
+      const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
+      assert.ok(properties.length > 0, symbol.name);
+      return properties.filter((property) => !said(property)).map((property) => `${symbol.name}.${property.name}`);
+    });
+    assert.equal(exported.length, names.length + classes.length);
+    assert.deepEqual(silent, []);
+  });
+});
+
+describe("the built package's code", () => {
+  it("uses nothing of Node.js that is deprecated", async () => {
+    const load = `for (const name of ["index", "pulumi/engine/runtime", "site", "cli"]) require("./dist/" + name + ".js");`;
+    const options = ["--throw-deprecation", "--pending-deprecation", "-e", load];
+    const { stderr } = await promisify(execFile)(process.execPath, options, { cwd: repository }).catch(
+      (error) => error,
+    );
+    assert.match(stderr, /^usage: /, "the command, which was given no words, and no warning before it");
   });
 });
