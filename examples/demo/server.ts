@@ -27,7 +27,8 @@ export async function copiedServer(): Promise<DemoServer> {
   cpSync(join(__dirname, "untuned"), root, { recursive: true });
   const ssh = await startSshServer();
   const read = (path: string) => readFileSync(join(root, path), "latin1");
-  const find = (path: string, pattern: RegExp) => pattern.exec(read(path))?.[0].trim() ?? `no ${pattern.source}`;
+  const find = (path: string, name: string) =>
+    new RegExp(`^[ \\t]*${name}\\b[ \\t=]*\\d+`, "m").exec(read(path))?.[0].trim() ?? `${name} is not set`;
   return {
     what: "an SSH server on loopback, over a copy of an untuned server's files",
     config: {
@@ -50,9 +51,9 @@ export async function copiedServer(): Promise<DemoServer> {
     },
     async inForce() {
       return [
-        find(NGINX, /worker_connections \d+/),
-        find("etc/postgresql/15/main/postgresql.conf", /^max_connections = \d+/m),
-        find("opt/wapt/conf/waptserver.ini", /^db_max_connections.*/m),
+        find(NGINX, "worker_connections"),
+        find("etc/postgresql/15/main/postgresql.conf", "max_connections"),
+        find("opt/wapt/conf/waptserver.ini", "db_max_connections"),
       ];
     },
     async stop() {
@@ -70,11 +71,24 @@ function readIfFile(path: string): string {
   }
 }
 
+/** What a real server leaves on this machine, to be said before it is started. */
+export async function realServerNeeds(): Promise<string[]> {
+  const { LAB_CACHE, labUnavailable, missingPackages } = await import("../../test/lab/server.js");
+  const unavailable = labUnavailable();
+  if (unavailable) throw new Error(`a real server can't be started here: ${unavailable}`);
+  const packages = missingPackages();
+  return [
+    packages.length > 0
+      ? `It installs on this machine, and leaves there: ${packages.join(", ")} (apt-get).`
+      : "It installs nothing on this machine: what it needs is there.",
+    `It keeps a Debian system of 700 MB in ${LAB_CACHE}, and makes it where there is none: one minute, from Debian's mirror.`,
+    "The server is a container in a network of its own. It goes at the end.",
+  ];
+}
+
 /** A Debian system of its own with nginx, PostgreSQL and WAPT's units; Linux, as root. */
 export async function realServer(): Promise<DemoServer> {
-  const { labUnavailable, startServer } = await import("../../test/lab/server.js");
-  const missing = labUnavailable();
-  if (missing) throw new Error(`a real server can't be started here: ${missing}`);
+  const { startServer } = await import("../../test/lab/server.js");
   const server = await startServer("demo");
   const ask = async (command: string) => (await server.exec(command)).stdout.trim();
   // Such a server shares this machine's ceiling of open files, which may be lower than the limits of a real one.

@@ -10,7 +10,7 @@ import { APART, mustRun, run } from "./host";
 export type Suite = "bookworm" | "bullseye" | "trixie";
 
 const RECIPE = join(__dirname, "base");
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt", "lab");
+export const LAB_CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt", "lab");
 /** It takes one minute where the packages come fast. */
 const BUILD_SECONDS = 1800;
 /** Another process's server may still run on a base of another recipe. */
@@ -26,7 +26,7 @@ export interface Base {
 
 /** Returns the base of a suite, building it when there is none of this recipe: about a minute, once. */
 export async function base(suite: Suite): Promise<Base> {
-  const folder = join(CACHE, `${suite}-${await recipeHash(RECIPE)}`);
+  const folder = join(LAB_CACHE, `${suite}-${await recipeHash(RECIPE)}`);
   const found = { folder, root: join(folder, "root") };
   if (existsSync(folder)) {
     await utimes(folder, new Date(), new Date());
@@ -41,7 +41,7 @@ export async function base(suite: Suite): Promise<Base> {
 }
 
 async function build(suite: Suite, folder: string): Promise<void> {
-  const making = join(CACHE, `making-${suite}`);
+  const making = join(LAB_CACHE, `making-${suite}`);
   await mkdir(join(making, "root"), { recursive: true });
   const script = ["sh", join(RECIPE, "build.sh"), suite, await mirror(), join(making, "root")];
   const { code, stdout, stderr } = await run([...APART, ...script], { timeoutSeconds: BUILD_SECONDS });
@@ -72,9 +72,9 @@ async function mirror(): Promise<string> {
 
 /** Removes an interrupted build of the suite, and bases of older recipes that nothing was started from for a day. */
 async function removeOthers(suite: Suite): Promise<void> {
-  await mkdir(CACHE, { recursive: true });
-  for (const name of await readdir(CACHE)) {
-    const folder = join(CACHE, name);
+  await mkdir(LAB_CACHE, { recursive: true });
+  for (const name of await readdir(LAB_CACHE)) {
+    const folder = join(LAB_CACHE, name);
     const unused = name.startsWith(`${suite}-`) && Date.now() - (await stat(folder)).mtimeMs > KEPT_UNUSED_MS;
     if (unused || name === `making-${suite}`) await mustRun(["rm", "-rf", "--one-file-system", folder]);
   }

@@ -59,13 +59,17 @@ export function skipWithoutLab(): string | false {
   return process.env.CI === "true" ? false : (labUnavailable() ?? false);
 }
 
+/** The Debian packages that are missing on this machine. */
+export function missingPackages(kernel: "shared" | "own" = "shared"): string[] {
+  const wanted = kernel === "own" ? { ...PROGRAMS, ...OWN_KERNEL_PROGRAMS } : PROGRAMS;
+  return Object.entries(wanted).flatMap(([program, name]) => (isInstalled(program) ? [] : [name]));
+}
+
 /** Installs the programs that the lab starts, when they are missing. */
 export async function installPrograms(kernel: "shared" | "own"): Promise<void> {
-  const wanted = kernel === "own" ? { ...PROGRAMS, ...OWN_KERNEL_PROGRAMS } : PROGRAMS;
-  const missing = () => Object.keys(wanted).filter((program) => !isInstalled(program));
-  if (missing().length === 0) return;
+  if (missingPackages(kernel).length === 0) return;
   await withLock("packages", async () => {
-    const packages = missing().map((program) => wanted[program] ?? program);
+    const packages = missingPackages(kernel);
     if (packages.length === 0) return;
     const options = { env: { DEBIAN_FRONTEND: "noninteractive" }, timeoutSeconds: INSTALL_SECONDS };
     await mustRun(["apt-get", "update", "-qq"], options);

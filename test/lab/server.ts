@@ -14,7 +14,8 @@ import { claimPlace, type Place } from "./place";
 import { bootUml } from "./uml";
 
 export type { Suite } from "./base";
-export { labUnavailable, skipWithoutLab } from "./host";
+export { LAB_CACHE } from "./base";
+export { labUnavailable, missingPackages, skipWithoutLab } from "./host";
 
 export interface LabServer {
   name: string;
