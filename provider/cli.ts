@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** The command `pulumi-wapt`: the sizes for a number of clients, and what a server has, without Pulumi. */
 import { parseArgs } from "node:util";
+import { uninstall } from "./command/uninstall";
 import { checkArguments } from "./resources/definition";
 import { waptServer } from "./resources/wapt-server";
 import { services } from "./services";
 import { SizingError, sizing } from "./sizing";
+import type { Connection } from "./ssh/connection";
 import { closeAll, open } from "./ssh/session";
 import { harmless, harmlessSentence } from "./text/harmless";
 import { demandRoot } from "./transaction/observation";
@@ -13,9 +15,11 @@ import { fileValue, type Target } from "./transaction/target";
 
 const USAGE = `usage: pulumi-wapt sizing CLIENTS
        pulumi-wapt show HOST CLIENTS [--user USER] [--port PORT] [--sudo]
+       pulumi-wapt uninstall HOST [--user USER] [--port PORT] [--sudo]
 
 sizing prints the size of every setting for a number of clients.
 show reads a server over SSH, changes nothing, and prints its values beside those that so many clients need.
+uninstall removes from a server what pulumi destroy leaves there: backups, and the record where nothing is owned any more.
 Credentials are ssh's own, or PULUMI_WAPT_SSH_PASSWORD, PULUMI_WAPT_SSH_PRIVATE_KEY, PULUMI_WAPT_SUDO_PASSWORD.`;
 
 class UsageError extends Error {}
@@ -31,18 +35,21 @@ function printSizing(clients: number): void {
   for (const [name, size] of Object.entries(sizing(clients))) console.log(`${name.padEnd(20)} ${size}`);
 }
 
-async function show(
-  host: string,
-  clients: number,
-  login: { user?: string; port?: string; sudo?: boolean },
-): Promise<void> {
-  const { user, sudo } = login;
-  const connection = {
-    host,
-    ...(user && { user }),
-    ...(login.port && { port: Number(login.port) }),
-    ...(sudo && { sudo }),
-  };
+interface Login {
+  user?: string;
+  port?: string;
+  sudo?: boolean;
+}
+
+const connectionOf = (host: string, { user, port, sudo }: Login): Connection => ({
+  host,
+  ...(user && { user }),
+  ...(port && { port: Number(port) }),
+  ...(sudo && { sudo }),
+});
+
+async function show(host: string, clients: number, login: Login): Promise<void> {
+  const connection = connectionOf(host, login);
   const checked = checkArguments(waptServer, { connection, clients });
   if (checked.problems) {
     throw new UsageError(checked.problems.map(({ property, reason }) => `${property}: ${reason}`).join("\n"));
@@ -77,6 +84,7 @@ async function main(): Promise<void> {
   if (values.help) console.log(USAGE);
   else if (command === "sizing" && words.length === 1) printSizing(count(words[0]));
   else if (command === "show" && words.length === 2) await show(words[0]!, count(words[1]), values);
+  else if (command === "uninstall" && words.length === 1) console.log(await uninstall(connectionOf(words[0]!, values)));
   else throw new UsageError(USAGE);
 }
 

@@ -51,6 +51,12 @@ export function transactionProgram(calls: readonly string[], services: Services,
   return program(TRANSACTION, services, names, calls);
 }
 
+/** The program that takes away what every run leaves, as it was observed. */
+export function removalProgram({ root, holder }: Run, journal: string, services: Services): string {
+  const begin = call("begin", root, String(LOCK_SECONDS), holder, journal);
+  return program([...TRANSACTION, "removal.sh"], services, new Set(), [begin, "leave", "finish", "leave_lock"]);
+}
+
 // sh reads a brace group to its end before it runs any of it: a connection cut half-way runs nothing.
 function program(
   own: readonly string[],
