@@ -326,7 +326,7 @@ describe("resources of one server", () => {
     await new Engine(shared, "WaptServer", "paris").preview(args);
     const news = { stack: "org/wapt/paris", name: "again", ...args };
     const { failures } = await shared.check(definition("NginxTuning"), {}, news);
-    const settings = "worker_connections, worker_rlimit_nofile, backlog of 0.0.0.0:80";
+    const settings = "worker_connections, worker_rlimit_nofile, backlog";
     const remedy = "want to set this on this server: one server has one owner; remove one of them";
     assert.deepEqual(
       failures.map(({ reason }) => reason),
