@@ -57,7 +57,11 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
       paths: /^\/etc\/(sysctl\.d\/wapt|security\/limits|systemd\/system\/\w+\.service\.d\/zz-pulumi-wapt)\.conf$/,
       restarts: [],
     },
-    NginxTuning: { more: { workerRlimitNofile: 20000 }, paths: /^\/etc\/nginx\/nginx\.conf$/, restarts: ["workers"] },
+    NginxTuning: {
+      more: { workerRlimitNofile: 20000 },
+      paths: /^\/etc\/nginx\/(nginx|sites-available\/wapt)\.conf$/,
+      restarts: ["workers"],
+    },
     ProxyTempPath: {
       more: { path: "/srv/wapt-uploads", minFree: "1MiB" },
       paths: /^\/etc\/nginx\/nginx\.conf$/,

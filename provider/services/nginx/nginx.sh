@@ -3,23 +3,49 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154,SC3013 # root, errors and why are theirs; dash and busybox have -ef
 
-nginx_titled() { # TITLE: PIDs of nginx's processes that call themselves so
-  grep -l "^nginx: $1" /proc/[0-9]*/cmdline 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'
+# Many processes are looked at by one program: a server with many processors has as many workers.
+in_proc() { # FILE PID...: its path for each
+  what=$1
+  shift
+  for pid; do printf '/proc/%s/%s\n' "$pid" "$what"; done
 }
 
-nginx_named() { grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|'; }
+nginx_with() { sed -n 's|^/proc/\([0-9]*\)/.*|\1|p'; } # reads paths in /proc: their PIDs
+
+nginx_titled() { # TITLE: PIDs of nginx's processes that call themselves so
+  grep -l "^nginx: $1" /proc/[0-9]*/cmdline 2>/dev/null | nginx_with
+}
+
+# One that serves without a master, for debugging, has no title.
+nginx_untitled() {
+  # shellcheck disable=SC2046 # words
+  set -- $(grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | nginx_with)
+  # shellcheck disable=SC2046 # words
+  if [ "$#" -gt 0 ]; then grep -L '^nginx: ' $(in_proc cmdline "$@") 2>/dev/null | nginx_with; fi
+}
 
 nginx_workers() { # MASTER: PIDs of its workers that are not on their way out
-  for pid in $(nginx_titled 'worker process'); do
-    if ! grep -q 'shutting down' "/proc/$pid/cmdline" 2>/dev/null && grep -q "^PPid:.$1\$" "/proc/$pid/status" 2>/dev/null; then
-      printf '%s\n' "$pid"
-    fi
-  done
+  # A title ends with its line, so that a worker which is shutting down has another one.
+  # shellcheck disable=SC2046 # words
+  set -- "$1" $(grep -l '^nginx: worker process' /proc/[0-9]*/cmdline 2>/dev/null | xargs grep -L 'shutting down' 2>/dev/null | nginx_with)
+  parent=$1
+  shift
+  # shellcheck disable=SC2046 # words
+  if [ "$#" -gt 0 ]; then grep -l "^PPid:.$parent\$" $(in_proc status "$@") 2>/dev/null | nginx_with; fi
 }
 
 # A worker for as long as it lives: its PID and when it began, in ticks since the boot.
 nginx_lives() { # PID...
-  for pid; do awk '{ pid = $1; sub(/.*\) /, ""); print pid, $20 }' "/proc/$pid/stat" 2>/dev/null; done
+  if [ "$#" = 0 ]; then return; fi
+  # shellcheck disable=SC2002,SC2046 # words; one that has ended meanwhile is passed over
+  cat $(in_proc stat "$@") 2>/dev/null | awk '{ pid = $1; sub(/.*\) /, ""); print pid, $20 }'
+}
+
+# PID, soft limit and hard limit of open files, a line each.
+nginx_open_files() { # PID...
+  if [ "$#" = 0 ]; then return; fi
+  # shellcheck disable=SC2046 # words
+  grep -H '^Max open files' $(in_proc limits "$@") 2>/dev/null | awk -F '[/ ]+' '{ print $3, $7, $8 }'
 }
 
 nginx_master() { # UNIT: its main process, where that is nginx
@@ -185,7 +211,6 @@ probe_nginx() { # CONF, "" to find it
     fact nginx serving "$serving" "$(readlink "/proc/$serving/exe")"
     fact nginx options "$options"
   fi
-  fact nginx version "$(with_nginx -V limited 2>&1)"
   nginx_configuration "$1"
   nginx_running
 }
@@ -210,9 +235,8 @@ nginx_find() { # CONF, "" for whichever serves
     where=$(nginx_place "$pid")
     if [ -n "$where" ]; then nginx_process "$pid" "$where"; fi
   done
-  # One that serves without a master, for debugging, has no title.
-  for pid in $(nginx_named); do
-    if [ "$(nginx_place "$pid")" = here ] && ! grep -q '^nginx: ' "/proc/$pid/cmdline" && [ -n "$(nginx_ports "$pid")" ]; then
+  for pid in $(nginx_untitled); do
+    if [ "$(nginx_place "$pid")" = here ] && [ -n "$(nginx_ports "$pid")" ]; then
       nginx_process "$pid" single
     fi
   done
@@ -228,7 +252,7 @@ nginx_candidates() {
 
 nginx_process() { # PID WHERE
   fact nginx master "$1" "$(unit_of_process "$1")" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
-    "$(nginx_words "$1" | cut -c1-300)"
+    "$(printf '%.300s' "$(nginx_words "$1")")"
 }
 
 # Of several masters those that read a file, else those that serve where WAPT's agents come.
@@ -245,15 +269,18 @@ nginx_chosen() { # CONF
 
 # The files that nginx reads, and whether it takes them.
 nginx_configuration() { # CONF
-  names=$({ with_nginx -T limited 2>&3 && printf '\n# configuration file ok:\n'; } 3>"$errors" | nginx_names)
-  said=$(cat "$errors")
+  # What it was built with, and what it says of its files, in one.
+  names=$({ with_nginx -VT limited 2>&3 && printf '\n# configuration file ok:\n'; } 3>"$errors" | nginx_names)
+  version=$(sed -n '1,/^configure arguments:/p' "$errors")
+  said=$(sed '1,/^configure arguments:/d' "$errors")
+  fact nginx version "$version"
   case $names in
     *ok) names=${names%ok} && fact nginx test ok ;;
     *) fact nginx test "$said" ;;
   esac
   conf=$(nginx_tested "$said")
   conf=${conf:-$1}
-  conf=${conf:-$(with_nginx -V limited 2>&1 | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
+  conf=${conf:-$(printf '%s' "$version" | sed -n 's/.*--conf-path=\([^ ]*\).*/\1/p')}
   if [ -n "$1" ] && [ "$1" != "$conf" ] && ! [ "$1" -ef "$conf" ]; then fact nginx given "$1"; fi
   fact nginx conf "$conf"
   disk "${conf%/*}"
@@ -267,11 +294,13 @@ END
 nginx_running() {
   if [ -z "$serving" ]; then return; fi
   workers=$(nginx_workers "$serving")
-  for pid in $workers; do
-    life=$(nginx_lives "$pid")
-    # shellcheck disable=SC2046 # two words
-    fact nginx worker "$pid" $(open_files "$pid") "$(stat -c %U "/proc/$pid" 2>/dev/null)" "${life#* }"
-  done
+  # shellcheck disable=SC2046,SC2086 # words
+  { nginx_open_files $workers && nginx_lives $workers && stat -c '%n %U' $(in_proc '' $workers) 2>/dev/null; } | awk '
+    /^[/]/ { split($1, part, "/"); user[part[3]] = $2; next }
+    NF == 3 { limits[$1] = $2 " " $3; next }
+    { start[$1] = $2 }
+    END { for (pid in limits) if (pid in start) print pid, limits[pid], user[pid], start[pid] }' |
+    while read -r pid soft hard user start; do fact nginx worker "$pid" "$soft" "$hard" "$user" "$start"; done
   nginx_queues | while read -r address queue; do fact nginx queue "$address" "$queue"; done
   read -r uptime _ </proc/uptime
   fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"

@@ -10,7 +10,7 @@ nginx_user_may() { # MASTER USER TEST PATH
 
 probe_uploads() { # PATH...: after probe_nginx, which says what serves
   if [ -n "$root" ] || [ -z "$serving" ]; then return; fi
-  user=$(for pid in $(nginx_workers "$serving"); do stat -c %U "/proc/$pid" 2>/dev/null && break; done)
+  user=$(for pid in $workers; do stat -c %U "/proc/$pid" 2>/dev/null && break; done)
   for path; do uploads_view "$(readlink -f "$path" || printf '%s' "$path")"; done
   fact uploads confined "$(limited systemctl show -p ProtectSystem -p ProtectHome -p ReadOnlyPaths -p InaccessiblePaths \
     -p TemporaryFileSystem -p BindPaths -p BindReadOnlyPaths -p PrivateTmp "$(unit_of_process "$serving")" 2>/dev/null)"
