@@ -16,12 +16,13 @@ const succeeded = (run: Run): Run => {
   return run;
 };
 
-/** What the package keeps on the server: backups by name and hash, and the record but for who owns what. */
+/** What 0.1.0 kept on the server: backups by name and hash, and of its settings the record but for who owns what. */
 async function kept(server: LabServer) {
   const find = "find /var/backups/pulumi-wapt -type f -not -name 'record.json.*'";
   const backups = await say(server, `${find} -exec sha256sum {} + 2>/dev/null | sort`);
   const { settings, ...rest } = JSON.parse(await say(server, `cat ${RECORD}`)) as { settings: Record<string, Entry> };
-  const values = Object.entries(settings).map(([id, { stack, value, before, running }]) => {
+  const known = Object.entries(settings).filter(([id]) => !id.startsWith("backlog of "));
+  const values = known.map(([id, { stack, value, before, running }]) => {
     return [id, { stack, value, before, running }];
   });
   return { backups, record: { ...rest, settings: Object.fromEntries(values) } };
