@@ -6,8 +6,11 @@ import { describe, it } from "node:test";
 import { definitions } from "../provider/resources";
 import { argumentNames } from "../provider/resources/definition";
 import { proxyTempPath } from "../provider/resources/proxy-temp-path";
+import { sizing } from "../provider/sizing";
 import { connectionSchema } from "../provider/ssh/connection";
-import { argumentsOf, README, Sources, tables, withTables } from "./support/arguments-table";
+import { argumentsOf, RESOURCES, Sources, TROUBLESHOOTING, tables, withTables } from "./support/arguments-table";
+import { messages } from "./support/messages";
+import { troubleshooting } from "./support/troubleshooting";
 
 const REPOSITORY = join(__dirname, "..");
 
@@ -23,10 +26,28 @@ function filesBelow(folder: string, isWanted: (path: string) => boolean): string
 
 const read = (path: string): string => readFileSync(join(REPOSITORY, path), "utf8");
 
-describe("the README's tables", () => {
-  it("are the generated ones: npm run docs writes them", () => {
-    const text = readFileSync(README, "utf8");
+describe("what npm run docs writes", () => {
+  it("are the tables of the resources", () => {
+    const text = readFileSync(RESOURCES, "utf8");
     assert.equal(text, withTables(text, tables()));
+  });
+
+  it("is each refusal and warning of the sources, by its kind", () => {
+    assert.equal(readFileSync(TROUBLESHOOTING, "utf8"), troubleshooting());
+    const told = messages().map(({ text }) => text);
+    // One of each way in which a message comes to be: else what finds them has gone blind.
+    const known = [
+      "give an absolute path: one that begins with /",
+      "… clients are more than the … that one WAPT server carries: use … servers of … clients each, or give allowAbove5000: true to tune one for them all the same",
+      "nginx is not running: its configuration is in place, it was not started",
+      "preflight, workers: …nginx runs one worker on … processors: set worker_processes auto",
+      "logged in as …, who is not root: give connection.sudo: true, or connect as root",
+      "another run was at work on the server while this one was planned; repeat it",
+    ];
+    assert.deepEqual(
+      known.filter((text) => !told.includes(text)),
+      [],
+    );
   });
 });
 
@@ -54,6 +75,16 @@ describe("an argument's documentation", () => {
 
   it("is there for each size", () => {
     assert.equal(documented("Sizes").length, 10);
+  });
+});
+
+describe("the README's picture", () => {
+  it("shows what sizing() computes", () => {
+    const sizes: Readonly<Record<string, number>> = { ...sizing(3000) };
+    const shown = [...read("README.md").matchAll(/^.*[┌├└]─ .*? (\w+) {2,}(?:\d+|not set) → (\d+)$/gm)];
+    const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    assert.equal(shown.length, 5);
+    for (const [line, name = "", size] of shown) assert.equal(sizes[camel(name)], Number(size), line);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * The tables of the README, made from what the sources say: the JSDoc of the arguments' interfaces, and sizing().
+ * The tables of docs/resources.md, and docs/troubleshooting.md, made from what the sources say: the JSDoc of the arguments' interfaces, and sizing().
  * `npm run docs` writes them; test/documentation.test.ts compares.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,9 +7,11 @@ import { join } from "node:path";
 import ts from "typescript";
 import { definitions } from "../../provider/resources";
 import { type Sizes, sizing } from "../../provider/sizing";
+import { troubleshooting } from "./troubleshooting";
 
 const REPOSITORY = join(__dirname, "../..");
-export const README = join(REPOSITORY, "README.md");
+export const RESOURCES = join(REPOSITORY, "docs/resources.md");
+export const TROUBLESHOOTING = join(REPOSITORY, "docs/troubleshooting.md");
 
 /** The numbers of clients in the table of sizes. */
 const CLIENTS = [400, 1000, 2500, 5000];
@@ -82,7 +84,7 @@ export function withTables(text: string, made: Readonly<Record<string, string>>)
     const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
     const [before, rest = ""] = now.split(begin);
     const [, after] = rest.split(end);
-    if (after === undefined) throw new Error(`README.md has no ${begin} … ${end}`);
+    if (after === undefined) throw new Error(`docs/resources.md has no ${begin} … ${end}`);
     return `${before}${begin}\n${table}\n${end}${after}`;
   }, text);
 }
@@ -141,4 +143,7 @@ function sizesTable(sources: Sources): string {
   return [head(["clients", ...CLIENTS.map(String)]), ...rows].join("\n");
 }
 
-if (require.main === module) writeFileSync(README, withTables(readFileSync(README, "utf8"), tables()));
+if (require.main === module) {
+  writeFileSync(RESOURCES, withTables(readFileSync(RESOURCES, "utf8"), tables()));
+  writeFileSync(TROUBLESHOOTING, troubleshooting());
+}
