@@ -163,7 +163,7 @@ describe("a warning of the preflight", () => {
   const heard = async (context: TestContext, accept?: string[]) => {
     const { root, said, provider, inputs } = setUp(context);
     writeFileSync(join(root, "etc/nginx/sites-enabled/wapt"), "server { listen 443; }\n");
-    const { failures } = await provider().check(definition("KernelLimits"), {}, inputs("KernelLimits", { accept }));
+    const { failures } = await provider().check(definition("NginxTuning"), {}, inputs("NginxTuning", { accept }));
     return { said: said.join("\n"), failures };
   };
 
@@ -201,7 +201,7 @@ describe("two resources of one program", () => {
     const known = await knowing.check(definition("NginxTuning"), {}, alias);
     assert.match(
       known.failures[0]?.reason ?? "",
-      /^worker_connections, worker_rlimit_nofile: both NginxTuning NginxTuning \(wapt\.example\) and NginxTuning again \(alias\.example\) want to set this on the machine \S+: one server has one owner; remove one of them$/,
+      /^worker_connections, worker_rlimit_nofile, backlog: both NginxTuning NginxTuning \(wapt\.example\) and NginxTuning again \(alias\.example\) want to set this on the machine \S+: one server has one owner; remove one of them$/,
     );
     const others = inputs("ProxyTempPath", { connection: alias.connection, path: "/srv/u", minFree: "1KiB" });
     assert.deepEqual((await knowing.check(definition("ProxyTempPath"), {}, others)).failures, []);
