@@ -92,6 +92,7 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     const changed = Object.keys(tuned).filter((path) => tuned[path] !== untouched[path]);
     assert.deepEqual(changed, [
       "/etc/nginx/nginx.conf",
+      "/etc/nginx/sites-available/wapt.conf",
       "/etc/postgresql/15/main/postgresql.conf",
       "/etc/security/limits.conf",
       "/etc/sysctl.d/wapt.conf",
