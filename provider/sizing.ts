@@ -1,8 +1,8 @@
 /**
  * The size of every setting that depends on the number of WAPT clients.
  *
- * The ratios are those of WAPT's own guide for large deployments; each floor is what a WAPT server has without any
- * tuning, so that tuning never makes a server smaller than stock.
+ * The ratios are those of WAPT's own guide for large deployments; each floor is what WAPT's postconf, the kernel,
+ * PostgreSQL or WAPT itself has whatever the number of clients. docs/sizes.md has the sources.
  */
 
 import type { Problem } from "./problem";

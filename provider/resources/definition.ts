@@ -33,8 +33,8 @@ export interface ServerArguments {
    */
   restart?: Restart;
   /**
-   * Warnings that are known and no longer shown, by the word behind `preflight`: `backlog`, `memory`, `ports`, `workers`.
-   * Default: none.
+   * Warnings that are known and no longer shown, by the word behind `preflight`: `backlog`, `hardware`, `lowered`,
+   * `ports`, `workers`; and `memory`, for a server that is refused since a storm of PCs would fill it. Default: none.
    */
   accept?: Acceptable[];
   /** nginx's main configuration file. Default: the one that the nginx that serves reads, or that its unit names. */
@@ -48,11 +48,11 @@ export interface ServerArguments {
 }
 
 /** The warnings that may be accepted: they stand in each preview, and a server may work well all the same. */
-export const ACCEPTABLE = ["backlog", "memory", "ports", "workers"] as const;
+export const ACCEPTABLE = ["backlog", "hardware", "lowered", "memory", "ports", "workers"] as const;
 export type Acceptable = (typeof ACCEPTABLE)[number];
 
 /** What the administrator should know of a target and has not accepted. */
-export function warningsOf({ warnings = [] }: Target, { accept = [] }: ServerArguments): string[] {
+export function warningsOf({ warnings = [] }: Pick<Target, "warnings">, { accept = [] }: ServerArguments): string[] {
   return warnings.filter((warning) => !accept.some((name) => warning.startsWith(`preflight, ${name}:`)));
 }
 

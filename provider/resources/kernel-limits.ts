@@ -6,6 +6,7 @@ import { limitId, limitPlace, reload, stoppedNeeds, unloadedFindings } from "../
 import { WAPT_UNITS } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
+import { hardwareWarnings } from "./capacity";
 import { count, type Definition, type SizedArguments } from "./definition";
 import { restartOfWapt, UNITS, unitsProbe } from "./units";
 
@@ -69,7 +70,11 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
         ...UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
         ...nofilePlaces(server, formerUsers(server, users), nofile),
       ],
-      warnings: [...ownLimitWarnings(server, LimitNOFILE), ...unloaded.flatMap(({ warnings }) => warnings)],
+      warnings: [
+        ...hardwareWarnings(server, args.clients),
+        ...ownLimitWarnings(server, LimitNOFILE),
+        ...unloaded.flatMap(({ warnings }) => warnings),
+      ],
     };
   },
 };

@@ -8,9 +8,9 @@ import {
   configurationTree,
   findCluster,
   folderOf,
-  memoryFindings,
   postgresqlProbe,
   restartStep,
+  slotProblems,
   taskProblems,
 } from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
@@ -50,7 +50,6 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
     }
     const { cluster } = found;
     const { database } = server.wapt;
-    const memory = memoryFindings(server.root === "" ? server.kernel.memoryKilobytes : 0, max_connections);
     const isStopped = server.root === "" && !mayRestart(server, cluster);
     return {
       reads: ["wapt"],
@@ -58,13 +57,12 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
       left: stoppedNeeds(server.systemd),
       problems: [
         ...clusterProblems(cluster, String(max_connections)),
-        ...memory.problems,
+        ...slotProblems(server.root === "" ? server.kernel.memoryKilobytes : 0, max_connections),
         ...taskProblems(cluster, max_connections),
         ...diskProblems(server, [folderOf(cluster)], "maxConnections"),
       ],
       warnings: [
         ...(isStopped ? [`PostgreSQL (${cluster.unit}) is not running: its file is right, it was not started`] : []),
-        ...memory.warnings,
         ...waitingWarnings(cluster),
         ...(cluster.settings?.max_connections === String(max_connections) ? [] : restartWarnings(cluster)),
       ],

@@ -1,11 +1,13 @@
 /** `db_max_connections` and `max_clients` in waptserver.ini. */
 import type { Server } from "../services";
+import { kernelProbe } from "../services/kernel/kernel";
 import { postgresqlProbe } from "../services/postgresql/postgresql";
 import { stoppedNeeds } from "../services/systemd/units";
 import { folderOf, iniProblems, listenerProblems, WAPT_UNITS, waptProbe } from "../services/wapt/wapt";
 import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
 import { fileValue, gone, type Need, unreadable } from "../transaction/target";
+import { memoryProblems } from "./capacity";
 import { count, type Definition, type SizedArguments } from "./definition";
 import { downConflicts, heldBack, keptPool, keyOfIni, poolConflicts, poolPlace } from "./pool";
 import type { PostgresConnectionsArguments } from "./postgres-connections";
@@ -32,7 +34,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
   isSized: true,
   schemas: { maxConnections: count, dbMaxConnections: count, maxClients: count },
   settings: (_args, sizes) => ({ db_max_connections: sizes().dbMaxConnections, max_clients: sizes().maxClients }),
-  probes: (args) => [unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
+  probes: (args) => [kernelProbe, unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
   target({ db_max_connections, max_clients }, server, args) {
     const problems = iniProblems(server.wapt);
     if (server.unread.some(({ path }) => path === server.wapt.tree.root)) return unreadable(problems);
@@ -48,6 +50,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
       needs: oldPools(server),
       left: stoppedNeeds(server.systemd),
       problems: [
+        ...memoryProblems(server, db_max_connections, args),
         ...listenerProblems(server.wapt, server.systemd("waptserver").active),
         ...diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
       ],

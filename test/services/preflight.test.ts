@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Problem } from "../../provider/problem";
+import { hardwareWarnings, memoryProblems } from "../../provider/resources/capacity";
+import type { Server } from "../../provider/services";
 import { type KernelState, openFilesProblems, portWarnings } from "../../provider/services/kernel/kernel";
 import { type NginxState, workerWarnings } from "../../provider/services/nginx/nginx";
-import { type Cluster, memoryFindings, taskProblems } from "../../provider/services/postgresql/postgresql";
+import { type Cluster, slotProblems, taskProblems } from "../../provider/services/postgresql/postgresql";
 import { type Base, diskProblems } from "../../provider/transaction/observation";
 
 const NGINX = "/etc/nginx/nginx.conf";
@@ -21,12 +23,19 @@ const kernel = (sysctl: Record<string, string>): KernelState => ({ sysctl, memor
 const conf = (text: string) => ({ tree: { root: NGINX, files: new Map([[NGINX, text]]) } }) as unknown as NginxState;
 const disk = (freeKilobytes: number, writable: boolean) =>
   ({ disks: [{ path: "/etc/nginx", freeKilobytes, writable }] }) as unknown as Base;
+const sized = (cpus: number, memoryKilobytes: number, isHere = true) =>
+  ({ root: "", kernel: { cpus, memoryKilobytes }, wapt: { database: { isHere } } }) as unknown as Server;
 const cluster = (tasksMax: number) => ({ unit: "postgresql@15-main", tasksMax }) as unknown as Cluster;
 
 const cases: [string, Findings, string | undefined][] = [
-  ["memory that is enough", memoryFindings(8 * GIB, 625), undefined],
-  ["memory that busy backends exceed", memoryFindings(2 * GIB, 625), "warning, 3125 MiB"],
-  ["memory that is not half enough", memoryFindings(100 * 1024, 1250), "error, 100 MiB"],
+  ["memory that is enough for PostgreSQL's slots", errors(slotProblems(8 * GIB, 625)), undefined],
+  ["memory that is not half enough", errors(slotProblems(100 * 1024, 1250)), "error, 100 MiB"],
+  ["memory that a full pool fits in", errors(memoryProblems(sized(2, 3 * GIB), 615, {})), undefined],
+  ["memory that a full pool would fill", errors(memoryProblems(sized(2, 2 * GIB), 615, {})), "error, 447 fit"],
+  ["memory that is accepted", errors(memoryProblems(sized(2, 2 * GIB), 615, { accept: ["memory"] })), undefined],
+  ["a pool of another machine's", errors(memoryProblems(sized(2, 2 * GIB, false), 615, {})), undefined],
+  ["hardware as the vendor asks", warnings(hardwareWarnings(sized(8, 7.6 * GIB), 3000)), undefined],
+  ["too little hardware", warnings(hardwareWarnings(sized(8, 7.6 * GIB), 3001)), "warning, 16 processors and 16 GiB"],
   ["enough processes", errors(taskProblems(cluster(655), 625)), undefined],
   ["one process too few", errors(taskProblems(cluster(654), 625)), "error, needs 655"],
   ["a writable disk", errors(diskProblems(disk(4096, true), ["/etc/nginx"], "connection")), undefined],

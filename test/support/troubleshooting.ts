@@ -68,6 +68,11 @@ const TOPICS: readonly Topic[] = [
     files: ["provider/services/postgresql/", "provider/resources/pool", "provider/resources/postgres-connections"],
   },
   {
+    title: "The server's size, and values that a run would lower",
+    text: "A storm, all PCs coming back at once, fills WAPT's pool, and each of its connections takes memory of PostgreSQL. Give the server more, or a smaller pool. What a server has beyond its clients' need is kept by the argument that the message names. `accept` silences what you know.",
+    files: ["provider/resources/capacity", "provider/resources/lowered"],
+  },
+  {
     title: "WAPT",
     text: "WAPT would not take the values, or is not started by its units. `systemctl status waptserver wapttasks` shows what runs.",
     files: ["provider/services/wapt/", "provider/resources/waptserver-ini", "provider/resources/units"],

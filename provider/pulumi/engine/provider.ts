@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { messageOf, type Problem, RefusedError } from "../../problem";
 import { type AnyDefinition, type ServerArguments, type Settings, warningsOf } from "../../resources/definition";
+import { loweredWarnings } from "../../resources/lowered";
 import { restartNow } from "../../resources/restart-window";
 import type { Server } from "../../services";
 import type { Connection } from "../../ssh/connection";
@@ -107,7 +108,8 @@ export class Provider {
       };
       const rivals = this.rivals.byMachine(server, wantingOf(definition, args, settings, stored));
       const failures = rivals.length > 0 ? rivals : precheck(server, claim);
-      for (const warning of warningsOf(target, args)) this.say(args, warning);
+      const warnings = [...(target.warnings ?? []), ...loweredWarnings(target, server)];
+      for (const warning of warningsOf({ warnings }, args)) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       const drift = olds && isNews ? { found: foundOn(server, target, olds, new Date()) } : {};
       const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));

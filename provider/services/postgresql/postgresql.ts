@@ -261,19 +261,14 @@ export function taskProblems({ unit, tasksMax }: Cluster, maxConnections: number
 /** Shared memory that PostgreSQL takes for a connection, measured on PostgreSQL 15: 49 kB. */
 const SHARED_KILOBYTES = 49;
 
-/** What a busy backend of PostgreSQL takes, the lower end of an estimate of 5 to 10 MB. */
-const BACKEND_KILOBYTES = 5 * 1024;
-
-/** The memory that max_connections may take, of so many kilobytes (0: not known). */
-export function memoryFindings(kilobytes: number, maxConnections: number): { problems: Problem[]; warnings: string[] } {
-  const [shared, busy] = [maxConnections * SHARED_KILOBYTES, maxConnections * BACKEND_KILOBYTES];
-  if (kilobytes === 0 || busy <= kilobytes) return { problems: [], warnings: [] };
+/** What forbids so many slots: the memory that they take at once, of so many kilobytes (0: not known). */
+export function slotProblems(kilobytes: number, maxConnections: number): Problem[] {
+  const shared = maxConnections * SHARED_KILOBYTES;
+  if (kilobytes === 0 || shared <= kilobytes / 2) return [];
   const reason =
-    `preflight, memory: max_connections ${maxConnections} may take ${mebibytes(busy)} when all are busy, and takes ${mebibytes(shared)} at once; ` +
+    `preflight, memory: max_connections ${maxConnections} takes ${mebibytes(shared)} of shared memory as soon as PostgreSQL starts; ` +
     `the server has ${mebibytes(kilobytes)}. Give it more memory, or fewer connections by maxConnections`;
-  return shared > kilobytes / 2
-    ? { problems: [{ property: "maxConnections", reason }], warnings: [] }
-    : { problems: [], warnings: [reason] };
+  return [{ property: "maxConnections", reason }];
 }
 
 const mebibytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MiB`;
