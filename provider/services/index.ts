@@ -2,6 +2,7 @@
 
 import type { Observed } from "../transaction/server";
 import type { Slot } from "../transaction/service";
+import { headroom } from "./headroom/headroom";
 import { kernel } from "./kernel/kernel";
 import { nginx } from "./nginx/nginx";
 import { postgresql } from "./postgresql/postgresql";
@@ -35,7 +36,7 @@ const order: readonly Slot[] = [
   { step: "wapt restart", by: { service: "wapt", verb: "started" } },
 ];
 
-export const services = { byName: { kernel, systemd, nginx, uploads, postgresql, wapt }, order };
+export const services = { byName: { kernel, systemd, nginx, uploads, postgresql, wapt, headroom }, order };
 
 /** A server as its services say it is. */
 export type Server = Observed<typeof services>;

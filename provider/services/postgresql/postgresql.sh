@@ -334,6 +334,7 @@ select 'fault ' || coalesce(f.sourcefile, '') || E'\t' || coalesce(f.sourceline,
     and f.error not like '%cannot be changed without restarting the server';
 select name || ' ' || setting from pg_settings
   where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections', 'config_file');
+select 'sessions ' || count(*) from pg_stat_activity where datname is not null and pid <> pg_backend_pid();
 select 'pending ' || s.name || E'\t' || coalesce(substring(current_setting(s.name) from '^[0-9]+ ?[A-Za-z]{0,3}$'), '') ||
   E'\t' || coalesce(substring(f.setting from '^[0-9]+ ?[A-Za-z]{0,3}$'), '')
   from pg_settings s left join lateral

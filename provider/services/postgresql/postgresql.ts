@@ -29,7 +29,7 @@ export interface Cluster {
   readonly listener?: string;
   /** Whether start.conf of Debian's lets nobody start it again. */
   readonly disabled: boolean;
-  /** Its own answer by name of the setting, when it runs and answers. */
+  /** Its own answer by name of the setting, when it runs and answers; "sessions" is how many are open. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings in its files that wait for a restart. */
   readonly pending: readonly PendingSetting[];

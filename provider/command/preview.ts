@@ -1,0 +1,124 @@
+/** What one `pulumi preview --json` says of a stack. Pure. */
+import { z } from "zod";
+import { harmless, harmlessSentence } from "../text/harmless";
+import { type ServerPreview, type Step, serverPreview, stepSchema } from "./server-preview";
+
+export interface Preview {
+  readonly stack: string;
+  /** "" where it is not known. */
+  readonly project: string;
+  readonly servers: readonly ServerPreview[];
+  /** Resources of others that change, as "operation type name". */
+  readonly others: readonly string[];
+  /** What the provider said, and of which server. */
+  readonly warnings: readonly { readonly server: string; readonly text: string }[];
+  /** Why it could not be previewed to its end. */
+  readonly errors: readonly string[];
+}
+
+const diagnosticSchema = z.looseObject({ message: z.string(), severity: z.string() });
+const documentSchema = z.looseObject({
+  steps: z.array(stepSchema).nullish(),
+  diagnostics: z.array(diagnosticSchema).nullish(),
+});
+
+type Diagnostic = z.infer<typeof diagnosticSchema>;
+
+/** Operations that change nothing; one that is not known counts as a change. */
+const QUIET = new Set(["same", "refresh", "read"]);
+
+/** Parts of one replacement: its other step says the rest. */
+const HALVES = new Set(["create-replacement", "delete-replaced"]);
+
+/** What Pulumi keeps for itself, where it does with it what it is known to do. */
+const isPulumisOwn = ({ op, urn }: Step): boolean =>
+  /^(pulumi:pulumi:Stack|pulumi:providers:)/.test(typeOf(urn)) && /^(create|update|delete)$/.test(op);
+
+/**
+ * The preview in a file's text.
+ *
+ * @param fallback the stack's name where the text does not say it: no step was made.
+ * @throws Error when the text is not what `pulumi preview --json` writes.
+ */
+export function parsePreview(text: string, fallback: string): Preview {
+  const { steps, diagnostics } = documentOf(text);
+  const [, stack = fallback, project = ""] = /^urn:pulumi:(.+?)::(.*?)::/.exec(steps[0]?.urn ?? "") ?? [];
+  const done = steps.filter((one) => one.op !== "refresh" && !HALVES.has(one.op) && !isPulumisOwn(one));
+  const errors = sentences(diagnostics, "error");
+  const others = done
+    .filter(({ op, urn }) => !isOurs(urn) && !QUIET.has(op))
+    .map(({ op, urn }) => harmless(`${op} ${typeOf(urn)} ${nameOf(urn)}`));
+  const ours = steps.filter(({ urn }) => isOurs(urn));
+  const servers = serversOf(
+    stack,
+    done.filter(({ urn }) => isOurs(urn)),
+    ours.filter(isRefresh),
+    errors.length > 0,
+  );
+  return { stack, project, servers, others, warnings: warningsOf(stack, ours, diagnostics), errors };
+}
+
+const isRefresh = ({ op }: Step): boolean => op === "refresh";
+
+/** A server that was read and has no step of its own is as it shall be, unless the preview has not come so far. */
+function serversOf(stack: string, done: readonly Step[], asked: readonly Step[], hasFailed: boolean): ServerPreview[] {
+  const last = new Map(asked.map(({ urn, oldState }) => [urn, oldState?.inputs ?? undefined]));
+  const silent = asked
+    .filter(({ urn }) => done.every((one) => one.urn !== urn))
+    .map(({ urn }) => serverPreview(nameIn(stack, urn), { op: "same", urn }, undefined))
+    .map((server) => (hasFailed ? { ...server, unread: "the preview of its stack failed before it" } : server));
+  return [...done.map((one) => serverPreview(nameIn(stack, one.urn), one, last.get(one.urn))), ...silent];
+}
+
+function documentOf(text: string) {
+  const parsed = documentSchema.safeParse(json(text));
+  if (!parsed.success || !(parsed.data.steps || parsed.data.diagnostics)) {
+    const found = text.trim() === "" ? "it is empty" : `it begins with ${harmless(text, 60)}`;
+    throw new Error(`it is not what pulumi preview --json writes: ${found}`);
+  }
+  return { steps: parsed.data.steps ?? [], diagnostics: parsed.data.diagnostics ?? [] };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1)!;
+const nameOf = (urn: string): string => urn.split("::").slice(3).join("::");
+const nameIn = (stack: string, urn: string): string => (nameOf(urn) === stack ? stack : `${stack}/${nameOf(urn)}`);
+const isOurs = (urn: string): boolean => /^pulumi-nodejs:dynamic\/pulumi-wapt:/.test(typeOf(urn));
+
+/** The provider's own lines, "pulumi-wapt: HOST: SENTENCE", and the warnings of Pulumi and of others. */
+function warningsOf(stack: string, steps: readonly Step[], diagnostics: readonly Diagnostic[]): Preview["warnings"] {
+  const names = new Map(
+    steps.map(({ urn, oldState, newState }) => [hostOf(newState) ?? hostOf(oldState), nameIn(stack, urn)]),
+  );
+  const lines = diagnostics.filter(({ severity }) => severity === "info").flatMap(({ message }) => message.split("\n"));
+  const own = lines.flatMap((line) => {
+    const [, host = "", text = ""] = /^pulumi-wapt: (.+?): (.*)$/.exec(line) ?? [];
+    return host ? [{ server: harmless(names.get(host) ?? host), text: harmlessSentence(text) }] : [];
+  });
+  // What could not be read is said of its server.
+  const foreign = sentences(diagnostics, "warning").filter(
+    (text) => !/^Refreshed resource is in an unhealthy/.test(text),
+  );
+  return [...own, ...foreign.map((text) => ({ server: stack, text }))];
+}
+
+function hostOf(state: Step["oldState"]): string | undefined {
+  const { connection } = state?.inputs ?? {};
+  return typeof connection === "object" && connection !== null && "host" in connection
+    ? String(connection.host)
+    : undefined;
+}
+
+function sentences(diagnostics: readonly Diagnostic[], kind: string): string[] {
+  const texts = diagnostics
+    .filter(({ severity }) => severity === kind)
+    .map(({ message }) => harmlessSentence(message.startsWith(`${kind}: `) ? message.slice(kind.length + 2) : message));
+  return [...new Set(texts)];
+}

@@ -1,0 +1,116 @@
+/** What a preview's step says of one server: its settings, present and wanted. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { harmless, harmlessSentence } from "../text/harmless";
+import { restartsOf } from "./restarts";
+
+/** A setting that a run would give another value. */
+export interface Change {
+  readonly setting: string;
+  /** What stands on the server; null where that is not known. */
+  readonly present: string | null;
+  /** What the run gives it; null where that is not known before the run. */
+  readonly wanted: string | null;
+  /** What the last run gave it, where the server says something else by now: a drift. */
+  readonly drifted?: string | null;
+}
+
+export interface ServerPreview {
+  /** STACK/RESOURCE, or the stack's name where the resource has the same. */
+  readonly name: string;
+  /** Pulumi's word. */
+  readonly operation: string;
+  readonly changes: readonly Change[];
+  /** What it still runs with an old value. */
+  readonly due: readonly string[];
+  /** Names of arguments that change beside settings; their values are not managed settings. */
+  readonly arguments: readonly string[];
+  /** Services that the run restarts. */
+  readonly restarts: readonly string[];
+  /** Why it leaves them alone, where it does: the argument `restart`. */
+  readonly waits?: string;
+  /** Why the server could not be read. */
+  readonly unread?: string;
+}
+
+const bag = z.record(z.string(), z.unknown());
+const state = z.looseObject({ inputs: bag.nullish(), initErrors: z.array(z.string()).nullish() });
+export const stepSchema = z.looseObject({
+  op: z.string(),
+  urn: z.string(),
+  oldState: state.nullish(),
+  newState: state.nullish(),
+});
+
+export type Step = z.infer<typeof stepSchema>;
+type Bag = z.infer<typeof bag>;
+
+const NOT_SET = "not set";
+
+/** @param last what the state said before the refresh: what the last run gave. */
+export function serverPreview(name: string, { op, oldState, newState }: Step, last: Bag | undefined): ServerPreview {
+  const [old, wanted] = [oldState?.inputs ?? {}, newState?.inputs ?? {}];
+  const unread = unreadReason(op, oldState?.initErrors ?? [], old, wanted);
+  const waits = (op === "delete" ? old.restart : wanted.restart) ?? "as needed";
+  const isWaiting = waits !== "as needed";
+  const changes = unread === undefined && op !== "same" ? changesOf(op, old, wanted, last, isWaiting) : [];
+  const due = Array.isArray(old.pending) ? old.pending.map((what) => harmless(String(what))) : [];
+  return {
+    name: harmless(name),
+    operation: op,
+    changes,
+    due: unread === undefined ? due : [],
+    arguments: op === "update" && unread === undefined ? otherArguments(old, wanted) : [],
+    restarts: op === "same" ? [] : restartsOf(changes, due),
+    ...(isWaiting && { waits: harmless(typeof waits === "string" ? waits : JSON.stringify(waits)) }),
+    ...(unread !== undefined && { unread }),
+  };
+}
+
+/** The refresh of one that is down leaves its complaint in the state; a new one that is down has nothing of before. */
+function unreadReason(op: string, complaints: readonly string[], old: Bag, wanted: Bag): string | undefined {
+  // Each begins with the resource's name, which is said anyway.
+  const named = (text: string) => text.startsWith(`${old.name}: `);
+  const texts = complaints.map((text) => (named(text) ? text.slice(String(old.name).length + 2) : text));
+  if (texts.length > 0) return harmlessSentence(texts.join("; "));
+  return op === "create" && !isBag(wanted.before) ? "it is new, and what stands there could not be read" : undefined;
+}
+
+function changesOf(op: string, old: Bag, wanted: Bag, last: Bag | undefined, isWaiting: boolean): Change[] {
+  const [present, target] = valuesOf(op, old, wanted);
+  if (!isBag(target)) return [{ setting: "settings", present: null, wanted: null }];
+  const now = isBag(present) ? present : {};
+  const before = isBag(old.before) ? old.before : {};
+  const former = op === "update" && isBag(last?.settings) ? last.settings : {};
+  return [...new Set([...Object.keys(target), ...Object.keys(now)])].flatMap((setting) => {
+    const [stands, wants] = [now[setting] ?? NOT_SET, target[setting] ?? before[setting] ?? NOT_SET];
+    if (isDeepStrictEqual(stands, wants)) return [];
+    const change = { setting: harmless(setting), present: shown(stands), wanted: shown(wants) };
+    const was = former[setting];
+    const isDrift = was !== undefined && !isDeepStrictEqual(was, stands);
+    // What a run was told to leave for later is no drift.
+    const isLeft = isWaiting && isDeepStrictEqual(was, wants) && restartsOf([change], []).length > 0;
+    return [isDrift && !isLeft ? { ...change, drifted: shown(was) } : change];
+  });
+}
+
+/** From what to what an operation takes the settings: a deletion puts back what stood there first. */
+function valuesOf(op: string, old: Bag, wanted: Bag): [unknown, unknown] {
+  if (op === "create") return [wanted.before, wanted.settings];
+  if (op === "delete") return [old.settings, old.before];
+  return [old.settings, wanted.settings];
+}
+
+const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "proof", "pending", "unset"]);
+
+function otherArguments(old: Bag, wanted: Bag): string[] {
+  const names = [...new Set([...Object.keys(old), ...Object.keys(wanted)])].sort();
+  const changed = names.filter((name) => !OWN.has(name) && !isDeepStrictEqual(old[name], wanted[name]));
+  return changed.map((name) => harmless(name));
+}
+
+const isBag = (value: unknown): value is Bag => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A managed value is a number or a word; what is neither is not shown. */
+const shown = (value: unknown): string | null =>
+  typeof value === "number" || typeof value === "string" ? harmless(String(value), 200) : null;
