@@ -1,12 +1,13 @@
 /** The command `pulumi-wapt`: its commands by name, and what becomes of the words on its command line. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fleetCommands } from "./fleet";
 import { inspectCommand } from "./inspect";
 import { sizingCommand } from "./sizing";
 import { summaryCommand } from "./summary";
 import { type Command, helpOf, parsed, UsageError } from "./words";
 
-const commands: readonly Command[] = [sizingCommand, inspectCommand, summaryCommand];
+const commands: readonly Command[] = [sizingCommand, inspectCommand, summaryCommand, ...fleetCommands];
 
 function usage(): string {
   const lines = commands.map(({ name, usage }) => `  pulumi-wapt ${name} ${usage}`);

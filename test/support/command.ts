@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
-const CLI = join(__dirname, "../../provider/cli.ts");
+export const CLI = join(__dirname, "../../provider/cli.ts");
 
 export interface CommandRun {
   readonly code: number;
