@@ -1,6 +1,7 @@
 /** `pulumi-wapt fleet`: the stacks of a project side by side, one `pulumi` process a stack. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { lastDrift, newsInWords, newsOf, statusOfNews, writeDrift } from "./drift";
 import { countsOf, type FleetRun, reasonOf, runFleet, runOptions, tableOf } from "./fleet-run";
 import { type Failed, type Overview, overviewOf, statusOf } from "./overview";
 import { type Preview, parsePreview } from "./preview";
@@ -16,6 +17,8 @@ const waveOptions: Readonly<Record<string, Option>> = {
 };
 
 const WAVES = "1,10%,100%";
+
+const REPORT = "pulumi-wapt-drift.json";
 
 const IN_PROJECT = "Run it in the folder of a Pulumi project, logged in to its backend.";
 
@@ -71,15 +74,15 @@ const previewCommand: Command = {
   options: { ...stacksOption, ...runOptions, ...formatOptions },
   async run(words) {
     demandNoNames(words);
-    const overview = await previewFleet(words);
+    const overview = await previewFleet(words, ["preview", "--json"]);
     print(overview, words);
     return statusOf(overview);
   },
 };
 
 /** What all stacks' previews say; with `--output` they are kept there, a file a stack. */
-async function previewFleet(words: Words): Promise<Overview> {
-  const plan = { words: ["preview", "--json"], waves: "100%", maxFail: Number.POSITIVE_INFINITY, verdict: () => "" };
+async function previewFleet(words: Words, asked: readonly string[]): Promise<Overview> {
+  const plan = { words: asked, waves: "100%", maxFail: Number.POSITIVE_INFINITY, verdict: () => "" };
   const run = await runFleet(words, plan);
   const output = textOf(words, "output");
   if (output !== undefined) {
@@ -108,6 +111,32 @@ function previewIn(text: string, stack: string): Preview | undefined {
     return undefined;
   }
 }
+
+const driftCommand: Command = {
+  name: "fleet drift",
+  usage: "[--report FILE]",
+  help:
+    "Reads the servers of all stacks, and says what someone has changed there since the last run of Pulumi: what was not in\n" +
+    `the last report, which it then replaces. No program is run. ${IN_PROJECT}\n` +
+    "Exit status: 0 nothing new, 2 something has drifted, 1 a server could not be read.",
+  options: {
+    ...stacksOption,
+    ...runOptions,
+    report: { type: "string", value: "FILE", help: `the last report, and the next; ${REPORT} if not given` },
+    json: { type: "boolean", help: "print JSON" },
+  },
+  async run(words) {
+    demandNoNames(words);
+    const path = textOf(words, "report") ?? REPORT;
+    const last = lastDrift(path);
+    const news = newsOf(await previewFleet(words, ["refresh", "--preview-only", "--json"]), last);
+    writeDrift(path, news.drift);
+    process.stdout.write(
+      words.options.json ? `${JSON.stringify({ version: 1, ...news }, null, 2)}\n` : newsInWords(news),
+    );
+    return statusOfNews(news);
+  },
+};
 
 const summaryOfFleet: Command = {
   name: "fleet summary",
@@ -151,6 +180,7 @@ const listCommand: Command = {
 export const fleetCommands: readonly Command[] = [
   previewCommand,
   ...OPERATIONS.map(changing),
+  driftCommand,
   summaryOfFleet,
   listCommand,
 ];

@@ -16,7 +16,7 @@ export interface Preview {
   readonly errors: readonly string[];
 }
 
-const diagnosticSchema = z.looseObject({ message: z.string(), severity: z.string() });
+const diagnosticSchema = z.looseObject({ message: z.string(), severity: z.string(), urn: z.string().nullish() });
 const documentSchema = z.looseObject({
   steps: z.array(stepSchema).nullish(),
   diagnostics: z.array(diagnosticSchema).nullish(),
@@ -49,25 +49,49 @@ export function parsePreview(text: string, fallback: string): Preview {
     .filter(({ op, urn }) => !isOurs(urn) && !QUIET.has(op))
     .map(({ op, urn }) => harmless(`${op} ${typeOf(urn)} ${nameOf(urn)}`));
   const ours = steps.filter(({ urn }) => isOurs(urn));
-  const servers = serversOf(
-    stack,
-    done.filter(({ urn }) => isOurs(urn)),
-    ours.filter(isRefresh),
-    errors.length > 0,
-  );
+  const own = done.filter(({ urn }) => isOurs(urn));
+  const servers = serversOf(stack, own, ours.filter(isRefresh), complaintsOf(diagnostics), errors.length > 0);
   return { stack, project, servers, others, warnings: warningsOf(stack, ours, diagnostics), errors };
 }
 
 const isRefresh = ({ op }: Step): boolean => op === "refresh";
 
 /** A server that was read and has no step of its own is as it shall be, unless the preview has not come so far. */
-function serversOf(stack: string, done: readonly Step[], asked: readonly Step[], hasFailed: boolean): ServerPreview[] {
+function serversOf(
+  stack: string,
+  done: readonly Step[],
+  asked: readonly Step[],
+  complaints: ReadonlyMap<string, string>,
+  hasFailed: boolean,
+): ServerPreview[] {
   const last = new Map(asked.map(({ urn, oldState }) => [urn, oldState?.inputs ?? undefined]));
   const silent = asked
     .filter(({ urn }) => done.every((one) => one.urn !== urn))
-    .map(({ urn }) => serverPreview(nameIn(stack, urn), { op: "same", urn }, undefined))
-    .map((server) => (hasFailed ? { ...server, unread: "the preview of its stack failed before it" } : server));
-  return [...done.map((one) => serverPreview(nameIn(stack, one.urn), one, last.get(one.urn))), ...silent];
+    .map(({ urn }) => ({ op: "same", urn }));
+  const early = hasFailed ? "the preview of its stack failed before it" : undefined;
+  return [
+    ...done.map((step): [Step, string | undefined] => [step, undefined]),
+    ...silent.map((step): [Step, string | undefined] => [step, early]),
+  ].map(([step, otherwise]) => {
+    const complaint = complaints.get(step.urn) ?? otherwise;
+    return serverPreview(nameIn(stack, step.urn), step, { last: last.get(step.urn), complaint });
+  });
+}
+
+const UNREAD = "Refreshed resource is in an unhealthy state:";
+
+/** Why servers could not be read, by URN. Each reason begins with the resource's name, which is said anyway. */
+function complaintsOf(diagnostics: readonly Diagnostic[]): Map<string, string> {
+  return new Map(
+    diagnostics
+      .filter(({ urn, message }) => urn && message.includes(UNREAD))
+      .map(({ urn, message }) => {
+        const reasons = message.slice(message.indexOf(UNREAD) + UNREAD.length).split("\n* ");
+        const texts = reasons.map((text) => text.trim()).filter(Boolean);
+        const prefix = `${nameOf(urn!)}: `;
+        return [urn!, texts.map((text) => (text.startsWith(prefix) ? text.slice(prefix.length) : text)).join("; ")];
+      }),
+  );
 }
 
 function documentOf(text: string) {
@@ -103,9 +127,7 @@ function warningsOf(stack: string, steps: readonly Step[], diagnostics: readonly
     return host ? [{ server: harmless(names.get(host) ?? host), text: harmlessSentence(text) }] : [];
   });
   // What could not be read is said of its server.
-  const foreign = sentences(diagnostics, "warning").filter(
-    (text) => !/^Refreshed resource is in an unhealthy/.test(text),
-  );
+  const foreign = sentences(diagnostics, "warning").filter((text) => !text.startsWith(UNREAD));
   return [...own, ...foreign.map((text) => ({ server: stack, text }))];
 }
 

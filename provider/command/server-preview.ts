@@ -34,7 +34,7 @@ export interface ServerPreview {
 }
 
 const bag = z.record(z.string(), z.unknown());
-const state = z.looseObject({ inputs: bag.nullish(), initErrors: z.array(z.string()).nullish() });
+const state = z.looseObject({ inputs: bag.nullish(), outputs: bag.nullish() });
 export const stepSchema = z.looseObject({
   op: z.string(),
   urn: z.string(),
@@ -47,32 +47,48 @@ type Bag = z.infer<typeof bag>;
 
 const NOT_SET = "not set";
 
-/** @param last what the state said before the refresh: what the last run gave. */
-export function serverPreview(name: string, { op, oldState, newState }: Step, last: Bag | undefined): ServerPreview {
-  const [old, wanted] = [oldState?.inputs ?? {}, newState?.inputs ?? {}];
-  const unread = unreadReason(op, oldState?.initErrors ?? [], old, wanted);
+/** What is known of a step beside the step itself. */
+export interface Circumstances {
+  /** What the state said before the refresh: what the last run gave. */
+  readonly last?: Bag;
+  /** What the refresh complained of. */
+  readonly complaint?: string;
+}
+
+export function serverPreview(name: string, step: Step, { last, complaint }: Circumstances): ServerPreview {
+  const { op } = step;
+  const [old, wanted] = statesOf(step);
+  const unread = unreadReason(op, complaint, wanted);
   const waits = (op === "delete" ? old.restart : wanted.restart) ?? "as needed";
   const isWaiting = waits !== "as needed";
-  const changes = unread === undefined && op !== "same" ? changesOf(op, old, wanted, last, isWaiting) : [];
-  const due = Array.isArray(old.pending) ? old.pending.map((what) => harmless(String(what))) : [];
+  const isKnown = unread === undefined;
+  const changes =
+    isKnown && op !== "same" ? changesOf(op, old, wanted, isReading(step) ? wanted : last, isWaiting) : [];
+  const due = isKnown && Array.isArray(old.pending) ? old.pending.map((what) => harmless(String(what))) : [];
   return {
     name: harmless(name),
     operation: op,
     changes,
-    due: unread === undefined ? due : [],
-    arguments: op === "update" && unread === undefined ? otherArguments(old, wanted) : [],
+    due,
+    arguments: op === "update" && isKnown ? otherArguments(old, wanted) : [],
     restarts: op === "same" ? [] : restartsOf(changes, due),
     ...(isWaiting && { waits: harmless(typeof waits === "string" ? waits : JSON.stringify(waits)) }),
     ...(unread !== undefined && { unread }),
   };
 }
 
-/** The refresh of one that is down leaves its complaint in the state; a new one that is down has nothing of before. */
-function unreadReason(op: string, complaints: readonly string[], old: Bag, wanted: Bag): string | undefined {
-  // Each begins with the resource's name, which is said anyway.
-  const named = (text: string) => text.startsWith(`${old.name}: `);
-  const texts = complaints.map((text) => (named(text) ? text.slice(String(old.name).length + 2) : text));
-  if (texts.length > 0) return harmlessSentence(texts.join("; "));
+/** A preview of a refresh knows the outputs of its new state: those are what the server says. */
+const isReading = ({ op, newState }: Step): boolean => op === "update" && newState?.outputs?.settings !== undefined;
+
+/** What stands, and what is wanted; where the server is only read that is what the last run gave. */
+function statesOf(step: Step): [Bag, Bag] {
+  const [old, given] = [step.oldState?.inputs ?? {}, step.newState?.inputs ?? {}];
+  return isReading(step) ? [given, old] : [old, given];
+}
+
+/** A new one that is down has nothing of what stood there before. */
+function unreadReason(op: string, complaint: string | undefined, wanted: Bag): string | undefined {
+  if (complaint !== undefined) return harmlessSentence(complaint);
   return op === "create" && !isBag(wanted.before) ? "it is new, and what stands there could not be read" : undefined;
 }
 

@@ -29,7 +29,14 @@ function equalsGolden(name: string, text: string): void {
 }
 
 describe("the summary of a real preview", () => {
-  const status: Record<string, number> = { nothing: 0, down: 1, "new-and-down": 1, refused: 1 };
+  const status: Record<string, number> = {
+    nothing: 0,
+    down: 1,
+    "new-and-down": 1,
+    refused: 1,
+    "refresh-nothing": 0,
+    "refresh-down": 1,
+  };
   for (const name of names) {
     it(`${name}: is the golden text, with the status of what it says`, () => {
       const one = overview([name, "paris"]);
@@ -43,7 +50,7 @@ describe("the summary of a real preview", () => {
     equalsGolden("all.md", asMarkdown(all, "All of it").text);
     equalsGolden("all.xml", asJunit(all));
     assert.deepEqual(JSON.parse(asJson(all)).counts, all.counts);
-    assert.deepEqual(all.counts, { stacks: 9, servers: 10, changing: 5, right: 2, unread: 3, failed: 1 });
+    assert.deepEqual(all.counts, { stacks: 12, servers: 13, changing: 6, right: 3, unread: 4, failed: 1 });
   });
 
   it("tells drift from a change of the program by what the last run gave", () => {
@@ -55,6 +62,12 @@ describe("the summary of a real preview", () => {
       },
     ]);
     assert.ok(program.every(({ setting }) => setting !== "worker_connections"));
+  });
+
+  it("of a refresh says the same of drift as that of a whole preview of the same server", () => {
+    const of = (name: string) => overview([name, "paris"]).drift;
+    assert.deepEqual(of("refresh-drift"), of("drift"));
+    assert.equal(of("drift").length, 1);
   });
 
   it("does not take for drift what a run was told to leave for later", () => {
