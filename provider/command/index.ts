@@ -1,13 +1,14 @@
 /** The command `pulumi-wapt`: its commands by name, and what becomes of the words on its command line. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { commentCommand } from "./comment";
 import { fleetCommands } from "./fleet";
 import { inspectCommand } from "./inspect";
 import { sizingCommand } from "./sizing";
 import { summaryCommand } from "./summary";
 import { type Command, helpOf, parsed, UsageError } from "./words";
 
-const commands: readonly Command[] = [sizingCommand, inspectCommand, summaryCommand, ...fleetCommands];
+const commands: readonly Command[] = [sizingCommand, inspectCommand, summaryCommand, commentCommand, ...fleetCommands];
 
 function usage(): string {
   const lines = commands.map(({ name, usage }) => `  pulumi-wapt ${name} ${usage}`);

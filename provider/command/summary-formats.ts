@@ -33,6 +33,9 @@ const code = (text: string): string => `\`${text.replaceAll("`", "'").replaceAll
 
 const marker = (title: string): string => `<!-- pulumi-wapt summary: ${title.replace(/[^\w ./-]/g, "_")} -->`;
 
+/** The marker that a comment begins with; undefined for a text that is none. */
+export const markerOf = (text: string): string | undefined => /^<!-- pulumi-wapt summary: .*? -->/.exec(text)?.[0];
+
 /** The comment, and whether something was cut off it. The first line finds it again, so that it is updated. */
 export function asMarkdown(
   overview: Overview,

@@ -4,18 +4,26 @@ import { join } from "node:path";
 
 export const CLI = join(__dirname, "../../provider/cli.ts");
 
+/** The words that start the command that `npm run build` made. */
+export const builtCommand: readonly string[] = [process.execPath, join(__dirname, "../../dist/cli.js")];
+
 export interface CommandRun {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandRun> {
+export const command = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandRun> =>
+  run([process.execPath, "--import", "tsx", CLI, ...args], env);
+
+/** Runs any program to its end. */
+export function run(
+  [program = "", ...args]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd?: string,
+): Promise<CommandRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", CLI, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (bytes: Buffer) => {
       stdout += bytes;
