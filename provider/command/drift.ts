@@ -44,7 +44,7 @@ function driftOf({ servers }: Overview): Drift {
     const drifted = changes.filter((change) => change.drifted !== undefined);
     const values = drifted.map(({ setting, present }) => [setting, present ?? "?"] as const);
     // What a run was told to leave for later has not drifted.
-    const late = waits === undefined ? due.map((what) => [what, ""] as const) : [];
+    const late = waits.length === 0 ? due.map((what) => [what, ""] as const) : [];
     return values.length + late.length > 0 ? [[name, Object.fromEntries([...values, ...late])] as const] : [];
   });
   return Object.fromEntries(all);

@@ -28,6 +28,7 @@ export interface Plan {
   readonly words: readonly string[];
   readonly waves: string;
   readonly maxFail: number;
+  readonly environment?: Readonly<Record<string, string>>;
   /** What is said of one that ended well. */
   verdict(run: StackRun): string;
 }
@@ -37,7 +38,7 @@ export async function runFleet(words: Words, plan: Plan): Promise<FleetRun> {
   const parallel = countOf(textOf(words, "parallel") ?? PARALLEL, "--parallel");
   const stacks = await stacksOf(words);
   const waves = waveEnds(plan.waves, stacks.length);
-  const runner = runnerIn(textOf(words, "output"));
+  const runner = runnerIn(textOf(words, "output"), plan.environment);
   const progress = progressOn(process.stderr);
   const interrupt = heedInterrupts(runner, progress);
   const keepsAll = textOf(words, "output") !== undefined;

@@ -16,6 +16,14 @@ const waveOptions: Readonly<Record<string, Option>> = {
   yes: { type: "boolean", help: "do it without asking" },
 };
 
+const restartsOption: Readonly<Record<string, Option>> = {
+  restarts: {
+    type: "string",
+    value: "WHEN",
+    help: "now, window or never, whatever the programs say; as they say if not given",
+  },
+};
+
 const WAVES = "1,10%,100%";
 
 const REPORT = "pulumi-wapt-drift.json";
@@ -26,10 +34,16 @@ interface Operation {
   readonly name: string;
   readonly does: string;
   readonly words: readonly string[];
+  readonly options?: Readonly<Record<string, Option>>;
 }
 
 const OPERATIONS: readonly Operation[] = [
-  { name: "up", does: "Tunes the servers of all stacks", words: ["up", "--yes", "--skip-preview"] },
+  {
+    name: "up",
+    does: "Tunes the servers of all stacks",
+    words: ["up", "--yes", "--skip-preview"],
+    options: restartsOption,
+  },
   {
     name: "refresh",
     does: "Reads the servers of all stacks into their states",
@@ -42,21 +56,23 @@ const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-function changing({ name, does, words }: Operation): Command {
+function changing({ name, does, words, options = {} }: Operation): Command {
   return {
     name: `fleet ${name}`,
     usage: "--yes",
     help:
       `${does}, one pulumi process a stack, in waves: a wave starts when the one before it is well.\n` +
       `${IN_PROJECT} An interrupt lets the stacks that run end.\nExit status: 0 all is done, 1 a stack failed or was not started.`,
-    options: { ...stacksOption, ...waveOptions, ...runOptions },
+    options: { ...stacksOption, ...waveOptions, ...options, ...runOptions },
     async run(given) {
       demandNoNames(given);
       if (given.options.yes !== true)
         throw new UsageError(`fleet ${name} changes servers: look at pulumi-wapt fleet preview first, then give --yes`);
       const maxFail = countOf(textOf(given, "max-fail") ?? "0", "--max-fail", 0);
-      const plan = { words, waves: textOf(given, "waves") ?? WAVES, maxFail, verdict: countsOf };
-      const run = await runFleet(given, plan);
+      const restarts = given.options.restarts && oneOf(given, "restarts", ["now", "window", "never"], "never");
+      const environment: Record<string, string> = restarts ? { PULUMI_WAPT_RESTARTS: restarts } : {};
+      const waves = textOf(given, "waves") ?? WAVES;
+      const run = await runFleet(given, { words, waves, maxFail, environment, verdict: countsOf });
       process.stdout.write(tableOf(run, countsOf));
       return run.failed.length + run.notStarted.length > 0 ? 1 : 0;
     },

@@ -65,7 +65,6 @@ export function overviewOf(previews: readonly Preview[], failures: readonly Fail
   const each = (of: (server: ServerPreview) => readonly string[]) =>
     rowsOf(servers.flatMap((server) => of(server).map((what) => ({ what, server: server.name }))));
   const changes = servers.flatMap((server) => server.changes.map((change) => ({ ...change, server: server.name })));
-  const restarts = ({ restarts }: ServerPreview) => (restarts.length > 0 ? [restarts.join(" and ")] : []);
   const stacks = new Set([...previews.map(({ stack }) => stack), ...failures.map(({ stack }) => stack)]);
   const [changing, unread] = [
     servers.filter(isChanging).length,
@@ -84,10 +83,8 @@ export function overviewOf(previews: readonly Preview[], failures: readonly Fail
     program: groupsOf(changes.filter(({ drifted }) => drifted === undefined)),
     drift: groupsOf(changes.filter(({ drifted }) => drifted !== undefined)),
     arguments: each((one) => one.arguments),
-    restarts: each((one) => (one.waits === undefined ? restarts(one) : [])),
-    waits: each((one) =>
-      one.waits === undefined ? [] : restarts(one).map((what) => `${what} (restart: ${one.waits})`),
-    ),
+    restarts: each((one) => (one.restarts.length > 0 ? [one.restarts.join(" and ")] : [])),
+    waits: each((one) => one.waits),
     due: each((one) => one.due),
     others: rowsOf(previews.flatMap(({ stack, others }) => others.map((what) => ({ what, server: stack })))),
     warnings: rowsOf(previews.flatMap(({ warnings }) => warnings.map(({ server, text }) => ({ what: text, server })))),

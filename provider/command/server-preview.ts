@@ -27,8 +27,8 @@ export interface ServerPreview {
   readonly arguments: readonly string[];
   /** Services that the run restarts. */
   readonly restarts: readonly string[];
-  /** Why it leaves them alone, where it does: the argument `restart`. */
-  readonly waits?: string;
+  /** Restarts that it leaves for later, in words. */
+  readonly waits: readonly string[];
   /** Why the server could not be read. */
   readonly unread?: string;
 }
@@ -59,23 +59,38 @@ export function serverPreview(name: string, step: Step, { last, complaint }: Cir
   const { op } = step;
   const [old, wanted] = statesOf(step);
   const unread = unreadReason(op, complaint, wanted);
-  const waits = (op === "delete" ? old.restart : wanted.restart) ?? "as needed";
-  const isWaiting = waits !== "as needed";
   const isKnown = unread === undefined;
-  const changes =
-    isKnown && op !== "same" ? changesOf(op, old, wanted, isReading(step) ? wanted : last, isWaiting) : [];
-  const due = isKnown && Array.isArray(old.pending) ? old.pending.map((what) => harmless(String(what))) : [];
+  const policy = (op === "delete" ? old.restart : wanted.restart) ?? "as needed";
+  const isWaiting = policy !== "as needed";
+  const former = isReading(step) ? wanted : isBag(wanted.found) ? old : last;
+  const changes = isKnown && op !== "same" ? changesOf(op, old, wanted, former, isWaiting) : [];
+  const due = isKnown ? wordsIn(old.pending) : [];
+  const restarts = isKnown && op !== "same" ? restartsIn(wanted, changes, due) : [];
+  // A version that says nothing of what waits leaves all restarts.
+  const isLeft = isWaiting && restarts.length > 0 && wanted.waits === undefined && wanted.restarts === undefined;
+  const policyName = typeof policy === "string" ? policy : JSON.stringify(policy);
   return {
     name: harmless(name),
     operation: op,
     changes,
     due,
     arguments: op === "update" && isKnown ? otherArguments(old, wanted) : [],
-    restarts: op === "same" ? [] : restartsOf(changes, due),
-    ...(isWaiting && { waits: harmless(typeof waits === "string" ? waits : JSON.stringify(waits)) }),
+    restarts: isLeft ? [] : restarts,
+    waits: isLeft ? [harmless(`${restarts.join(" and ")} (restart: ${policyName})`)] : wordsIn(wanted.waits),
     ...(unread !== undefined && { unread }),
   };
 }
+
+/** As the provider says it; one that does not say it is known by its changes. */
+function restartsIn({ restarts, waits }: Bag, changes: readonly Change[], due: readonly string[]): string[] {
+  if (!Array.isArray(restarts)) return waits === undefined ? restartsOf(changes, due) : [];
+  return wordsIn(restarts).map((unit) => SERVICES[unit] ?? unit);
+}
+
+const SERVICES: Readonly<Record<string, string>> = { postgresql: "PostgreSQL", waptserver: "WAPT" };
+
+const wordsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.map((word) => harmlessSentence(String(word))) : [];
 
 /** A preview of a refresh knows the outputs of its new state: those are what the server says. */
 const isReading = ({ op, newState }: Step): boolean => op === "update" && newState?.outputs?.settings !== undefined;
@@ -95,7 +110,10 @@ function unreadReason(op: string, complaint: string | undefined, wanted: Bag): s
 function changesOf(op: string, old: Bag, wanted: Bag, last: Bag | undefined, isWaiting: boolean): Change[] {
   const [present, target] = valuesOf(op, old, wanted);
   if (!isBag(target)) return [{ setting: "settings", present: null, wanted: null }];
-  const now = isBag(present) ? present : {};
+  // What a check found on the server, where no refresh was made.
+  const found = isBag(wanted.found) ? wanted.found : {};
+  const now: Bag = { ...(isBag(present) ? present : {}), ...found };
+  delete now.at;
   const before = isBag(old.before) ? old.before : {};
   const former = op === "update" && isBag(last?.settings) ? last.settings : {};
   return [...new Set([...Object.keys(target), ...Object.keys(now)])].flatMap((setting) => {
@@ -117,7 +135,8 @@ function valuesOf(op: string, old: Bag, wanted: Bag): [unknown, unknown] {
   return [old.settings, wanted.settings];
 }
 
-const OWN = new Set(["__provider", "stack", "name", "settings", "before", "places", "proof", "pending", "unset"]);
+/** What is no argument, of this version and of others. */
+const OWN = new Set("__provider stack name settings before places proof pending unset restarts waits found".split(" "));
 
 function otherArguments(old: Bag, wanted: Bag): string[] {
   const names = [...new Set([...Object.keys(old), ...Object.keys(wanted)])].sort();

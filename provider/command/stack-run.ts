@@ -26,6 +26,8 @@ export interface Runner {
   readonly folder: string;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** What stacks have in common is compiled once, for all of them and for later runs. */
 export function commonEnvironment(): Record<string, string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt/compiled");
@@ -36,7 +38,7 @@ export function commonEnvironment(): Record<string, string> {
 }
 
 /** @param output where logs are kept; a new folder for temporary files if not given. */
-export function runnerIn(output: string | undefined): Runner {
+export function runnerIn(output: string | undefined, environment: Environment = {}): Runner {
   if (output !== undefined) mkdirSync(output, { recursive: true, mode: 0o700 });
   const folder = output ?? mkdtempSync(join(tmpdir(), "pulumi-wapt-"));
   const running = new Set<number>();
@@ -52,7 +54,12 @@ export function runnerIn(output: string | undefined): Runner {
     run: async (stack, words, onLine) => {
       const began = Date.now();
       const log = join(folder, `${fileName(stack)}.log`);
-      const { status, stdout, last } = await pulumi(["--stack", stack, ...words], log, running, onLine);
+      const { status, stdout, last } = await pulumi(["--stack", stack, ...words], {
+        log,
+        running,
+        environment,
+        onLine,
+      });
       return { status, seconds: Math.round((Date.now() - began) / 1000), stdout, last, log };
     },
   };
@@ -63,17 +70,23 @@ export const fileName = (stack: string): string => stack.replace(/[^\w.-]/g, "_"
 
 const KEPT_LINES = 200;
 
+interface Watching {
+  readonly log: string;
+  /** The processes that run. */
+  readonly running: Set<number>;
+  readonly environment: Environment;
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
 function pulumi(
   words: readonly string[],
-  log: string,
-  running: Set<number>,
-  onLine: (line: string) => void = () => undefined,
+  { log, running, environment, onLine = () => undefined }: Watching,
 ): Promise<Pick<StackRun, "status" | "stdout" | "last">> {
   rmSync(log, { force: true });
   const file = createWriteStream(log, { mode: 0o600 });
   // In a group of its own: an interrupt on the terminal is for this command, which lets it end.
   const child = spawn("pulumi", [...words, "--non-interactive", "--color=never"], {
-    env: { ...process.env, ...commonEnvironment() },
+    env: { ...process.env, ...commonEnvironment(), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
@@ -113,7 +126,11 @@ function pulumi(
 export async function ask(words: readonly string[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "pulumi-wapt-"));
   try {
-    const { status, stdout, last } = await pulumi(words, join(folder, "log"), new Set());
+    const { status, stdout, last } = await pulumi(words, {
+      log: join(folder, "log"),
+      running: new Set(),
+      environment: {},
+    });
     if (status !== 0) throw new Error(`pulumi ${words.join(" ")}: ${last.slice(-5).join(" ") || `status ${status}`}`);
     return stdout;
   } finally {

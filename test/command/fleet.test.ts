@@ -73,6 +73,13 @@ describe("fleet up", () => {
     assert.deepEqual(readdirSync(output).sort(), ["site-1.log", "site-2.log", "site-3.log"]);
   });
 
+  it("tells the provider of --restarts, and nothing where it is not given", async (t) => {
+    const fleet = standIn(t, stacks(1, {}));
+    await command(["fleet", "up", "--yes"], fleet.env);
+    await command(["fleet", "up", "--yes", "--restarts", "window"], fleet.env);
+    assert.deepEqual(fleet.restarts(), ["", "window"]);
+  });
+
   it("takes the stacks of --stacks alone, in their order", async (t) => {
     const fleet = standIn(t, { ...stacks(3, {}), paris: {}, "acme/lyon": {} });
     const { code, stderr } = await command(

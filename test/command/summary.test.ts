@@ -136,6 +136,31 @@ describe("a preview", () => {
     );
   });
 
+  it("is believed what it says itself of restarts, of what waits, and of what a check found without a refresh", () => {
+    const one = changed("drift-and-change", ({ steps }) => {
+      const { oldState, newState } = steps[3] as unknown as Record<string, { inputs: Record<string, unknown> }>;
+      oldState!.inputs.settings = { ...(oldState!.inputs.settings as object), worker_connections: 6250 };
+      Object.assign(newState!.inputs, {
+        restarts: ["waptserver"],
+        waits: ["postgresql restart: at 22:00"],
+        found: { worker_connections: 512, at: "2026-11-26T06:03:04Z" },
+      });
+    });
+    assert.deepEqual(
+      [one.restarts, one.waits],
+      [[{ what: "WAPT", servers: ["paris"] }], [{ what: "postgresql restart: at 22:00", servers: ["paris"] }]],
+    );
+    assert.deepEqual(
+      one.arguments.map(({ what }) => what),
+      ["clients"],
+    );
+    assert.deepEqual(
+      one.drift[0]?.transitions.map(({ present, wanted, drifted }) => [present, wanted, drifted]),
+      [["512", "8750", "6250"]],
+    );
+    assert.ok(one.program.every(({ setting }) => setting !== "at"));
+  });
+
   it("prints values of managed settings, and nothing else of the state", () => {
     const seen = new Set(["settings", "before", "pending", "urn", "op", "message", "severity"]);
     const planted = (value: unknown, key: string): unknown => {

@@ -25,6 +25,8 @@ export interface StandIn {
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
   calls(): Call[];
+  /** What the environment of each call said of restarts. */
+  restarts(): string[];
   remove(): void;
 }
 
@@ -41,7 +43,7 @@ const stack = at("--stack");
 const { says = {}, status = 0, milliseconds = 0 } = stands[stack];
 const operation = words[words.indexOf(stack) + 1];
 const note = (call) => appendFileSync(process.env.CALLS, JSON.stringify({ stack, ...call }) + "\\n");
-note({ words, cache: process.env.NODE_COMPILE_CACHE, began: Date.now() });
+note({ words, cache: process.env.NODE_COMPILE_CACHE, restarts: process.env.PULUMI_WAPT_RESTARTS ?? "", began: Date.now() });
 process.on("SIGINT", () => {
   console.log("error: cancelled");
   process.exit(255);
@@ -60,15 +62,17 @@ export function pulumiStandIn(stands: Readonly<Record<string, Stand>>): StandIn 
   chmodSync(program!, 0o755);
   writeFileSync(list!, JSON.stringify(stands));
   writeFileSync(calls!, "");
+  const written = () =>
+    readFileSync(calls!, "utf8")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
   return {
     folder,
     env: { PATH: `${folder}${delimiter}${process.env.PATH}`, STANDS: list!, CALLS: calls! },
+    restarts: () => written().flatMap(({ restarts }) => (restarts === undefined ? [] : [restarts])),
     calls: () => {
-      const lines = readFileSync(calls!, "utf8").split("\n").filter(Boolean);
-      const byStack = Map.groupBy(
-        lines.map((line) => JSON.parse(line)),
-        ({ stack }) => stack,
-      );
+      const byStack = Map.groupBy(written(), ({ stack }) => stack);
       return [...byStack.values()].map((parts) => Object.assign({}, ...parts));
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
