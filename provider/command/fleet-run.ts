@@ -33,10 +33,14 @@ export interface Plan {
   verdict(run: StackRun): string;
 }
 
+/** A share may have no stacks. */
+const NOTHING: FleetRun = { done: [], notStarted: [], failed: [] };
+
 /** @throws UsageError for options that are wrong, before anything is started. */
 export async function runFleet(words: Words, plan: Plan): Promise<FleetRun> {
   const parallel = countOf(textOf(words, "parallel") ?? PARALLEL, "--parallel");
   const stacks = await stacksOf(words);
+  if (stacks.length === 0) return NOTHING;
   const waves = waveEnds(plan.waves, stacks.length);
   const runner = runnerIn(textOf(words, "output"), plan.environment);
   const progress = progressOn(process.stderr);
@@ -119,7 +123,7 @@ export function tableOf({ done, notStarted, failed }: FleetRun, verdict: (run: S
     }),
     ...notStarted.map((stack) => [stack, "not started", "", ""]),
   ];
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]!.length));
+  const width = (column: number) => Math.max(0, ...rows.map((row) => row[column]!.length));
   const [first, second, third] = [width(0), width(1), width(2)];
   const lines = rows.map(([stack, result, time, said]) =>
     `${stack!.padEnd(first!)}  ${result!.padEnd(second!)}  ${time!.padStart(third!)}  ${said}`.trimEnd(),
@@ -129,5 +133,5 @@ export function tableOf({ done, notStarted, failed }: FleetRun, verdict: (run: S
     ...(failed.length > 0 ? [`${failed.length} failed`] : []),
     ...(notStarted.length > 0 ? [`${notStarted.length} not started`] : []),
   ];
-  return `${lines.join("\n")}\n${counts.join(", ")}\n`;
+  return `${lines.map((line) => `${line}\n`).join("")}${counts.join(", ")}\n`;
 }

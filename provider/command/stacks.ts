@@ -6,6 +6,7 @@ import { type Option, textOf, UsageError, type Words } from "./words";
 
 export const stacksOption: Readonly<Record<string, Option>> = {
   stacks: { type: "string", value: "LIST", help: "such as paris,site-*; all stacks of the project if not given" },
+  share: { type: "string", value: "I/N", help: "the I-th of N parts of them, for jobs that run side by side" },
 };
 
 const listSchema = z.array(z.looseObject({ name: z.string() }));
@@ -14,7 +15,14 @@ const listSchema = z.array(z.looseObject({ name: z.string() }));
 export async function stacksOf(words: Words): Promise<string[]> {
   const answer = await ask(["stack", "ls", "--json"]);
   const all = listSchema.parse(JSON.parse(answer)).map(({ name }) => name);
-  return chosen(all, textOf(words, "stacks"));
+  return sharedOut(chosen(all, textOf(words, "stacks")), textOf(words, "share"));
+}
+
+/** Every N-th of them; there may be none where there are more jobs than stacks. @throws UsageError for no share. */
+export function sharedOut(stacks: readonly string[], share = "1/1"): string[] {
+  const [, part = 0, parts = 0] = (/^(\d+)\/(\d+)$/.exec(share) ?? []).map(Number);
+  if (part < 1 || part > parts) throw new UsageError(`--share is "${share}": give a part of all, such as 1/4`);
+  return stacks.filter((_, at) => at % parts === part - 1);
 }
 
 /** In the order in which they are named: the first is the canary. */
@@ -41,7 +49,7 @@ const MOST_JOBS = { github: 256, gitlab: 200 };
 /** The stacks as the CI's own matrix, in no more jobs than it takes: each job has a list for `--stacks`. */
 export function matrixOf(stacks: readonly string[], ci: "github" | "gitlab", jobs = MOST_JOBS[ci]): string {
   const count = Math.min(jobs, MOST_JOBS[ci], stacks.length);
-  const lists = Array.from({ length: count }, (_, job) => stacks.filter((_stack, at) => at % count === job).join(","));
+  const lists = Array.from({ length: count }, (_, job) => sharedOut(stacks, `${job + 1}/${count}`).join(","));
   const include = lists.map((list, job) => ({ job: String(job + 1), stacks: list }));
   return JSON.stringify(
     ci === "github" ? { include } : include.map(({ job, stacks: list }) => ({ JOB: job, STACKS: list })),

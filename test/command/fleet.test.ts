@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { matrixOf } from "../../provider/command/stacks";
-import { CLI, command } from "../support/command";
+import { builtCommand, command } from "../support/command";
 import { pulumiStandIn, type Stand } from "../support/pulumi-stand-in";
 
 const UPDATED = "Updating (paris):\n\nResources:\n    ~ 1 updated\n    1 unchanged\n\nDuration: 2s\n";
@@ -163,7 +163,7 @@ describe("an interrupt", () => {
 
   it("lets the stacks that run end, and says which were not started", async (t) => {
     const fleet = standIn(t, stacks(4, { says: { up: UPDATED }, milliseconds: 1500 }));
-    const words = [process.execPath, "--import", "tsx", CLI, ...FLEET];
+    const words = [...builtCommand, ...FLEET];
     const { code, output } = await interrupted(
       fleet.env,
       () => fleet.calls().length,
@@ -181,7 +181,7 @@ describe("an interrupt", () => {
 
   it("a second time is passed on to Pulumi", async (t) => {
     const fleet = standIn(t, stacks(2, { milliseconds: 60_000 }));
-    const words = [process.execPath, "--import", "tsx", CLI, ...FLEET];
+    const words = [...builtCommand, ...FLEET];
     const twice = async (child: ChildProcess) => {
       child.kill("SIGINT");
       await sleep(300);
@@ -196,7 +196,7 @@ describe("an interrupt", () => {
     skip: noTerminal(),
   }, async (t) => {
     const fleet = standIn(t, stacks(4, { says: { up: UPDATED }, milliseconds: 1500 }));
-    const line = [process.execPath, "--import", "tsx", CLI, ...FLEET].join(" ");
+    const line = [...builtCommand, ...FLEET].join(" ");
     const key = (child: ChildProcess) => child.stdin!.write("\x03");
     const { output } = await interrupted(fleet.env, () => fleet.calls().length, key, [
       "script",
@@ -273,6 +273,18 @@ describe("fleet list", () => {
       { JOB: "1", STACKS: "a,b10" },
       { JOB: "2", STACKS: "b2" },
     ]);
+  });
+
+  it("of a share is every N-th stack, and of all shares each once", async (t) => {
+    const fleet = standIn(t, { a: {}, b: {}, c: {} });
+    const share = async (part: string) => (await command(["fleet", "list", "--share", part], fleet.env)).stdout;
+    assert.deepEqual([await share("1/2"), await share("2/2")], ["a\nc\n", "b\n"]);
+    const empty = await command(["fleet", "preview", "--share", "4/4"], fleet.env);
+    assert.deepEqual([empty.code, empty.stdout], [0, "0 stacks, 0 servers: nothing to change\n"]);
+    assert.match(
+      (await command(["fleet", "list", "--share", "3/2"], fleet.env)).stderr,
+      /^--share is "3\/2": give a part of all, such as 1\/4$/m,
+    );
   });
 
   it("has no more jobs than the CI takes, and each stack once", () => {

