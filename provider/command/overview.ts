@@ -1,5 +1,6 @@
 /** The previews of many stacks as one: what is equal is said once, with its servers. Pure. */
-import type { Preview } from "./preview";
+import { harmless } from "../text/harmless";
+import type { Claim, Preview } from "./preview";
 import type { Change, ServerPreview } from "./server-preview";
 
 /** Something that is so on some servers. */
@@ -45,6 +46,8 @@ export interface Overview {
   readonly warnings: readonly Row[];
   readonly unread: readonly Row[];
   readonly failed: readonly Row[];
+  /** Settings of one server that several stacks want to own. */
+  readonly conflicts: readonly Row[];
   readonly servers: readonly ServerPreview[];
 }
 
@@ -90,14 +93,31 @@ export function overviewOf(previews: readonly Preview[], failures: readonly Fail
     warnings: rowsOf(previews.flatMap(({ warnings }) => warnings.map(({ server, text }) => ({ what: text, server })))),
     unread: each((one) => (one.unread === undefined ? [] : [one.unread])),
     failed: rowsOf(failed),
+    conflicts: conflictsOf(previews.flatMap(({ claims }) => claims)),
     servers,
   };
 }
 
 /** 0 nothing, 2 changes, 1 something is not known: it may be a change. */
-export function statusOf({ counts, others }: Overview): 0 | 1 | 2 {
-  if (counts.failed + counts.unread > 0) return 1;
+export function statusOf({ counts, others, conflicts }: Overview): 0 | 1 | 2 {
+  if (counts.failed + counts.unread + conflicts.length > 0) return 1;
   return counts.changing > 0 || others.length > 0 ? 2 : 0;
+}
+
+function conflictsOf(claims: readonly Claim[]): Row[] {
+  const wanted = claims.flatMap(({ server, route, settings }) =>
+    settings.map((setting) => ({ server, route, setting })),
+  );
+  const rows = [...Map.groupBy(wanted, ({ route, setting }) => JSON.stringify([route, setting])).values()]
+    .filter((same) => same.length > 1)
+    .map((same) => ({
+      setting: harmless(same[0]!.setting),
+      servers: same.map(({ server }) => harmless(server)).sort(inOrder),
+    }));
+  return [...Map.groupBy(rows, ({ servers }) => JSON.stringify(servers)).values()].map((same) => ({
+    what: `they are one server, and all want to own ${same.map(({ setting }) => setting).join(", ")}: one server has one owner`,
+    servers: same[0]!.servers,
+  }));
 }
 
 /** Names as people sort them: paris-2 before paris-10. */

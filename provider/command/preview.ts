@@ -14,6 +14,15 @@ export interface Preview {
   readonly warnings: readonly { readonly server: string; readonly text: string }[];
   /** Why it could not be previewed to its end. */
   readonly errors: readonly string[];
+  /** Which settings of which server it wants to own. */
+  readonly claims: readonly Claim[];
+}
+
+export interface Claim {
+  readonly server: string;
+  /** Where its connection leads, as the program has it: it is compared, and never shown. */
+  readonly route: string;
+  readonly settings: readonly string[];
 }
 
 const diagnosticSchema = z.looseObject({ message: z.string(), severity: z.string(), urn: z.string().nullish() });
@@ -51,7 +60,8 @@ export function parsePreview(text: string, fallback: string): Preview {
   const ours = steps.filter(({ urn }) => isOurs(urn));
   const own = done.filter(({ urn }) => isOurs(urn));
   const servers = serversOf(stack, own, ours.filter(isRefresh), complaintsOf(diagnostics), errors.length > 0);
-  return { stack, project, servers, others, warnings: warningsOf(stack, ours, diagnostics), errors };
+  const warnings = warningsOf(stack, ours, diagnostics);
+  return { stack, project, servers, others, warnings, errors, claims: claimsOf(stack, ours) };
 }
 
 const isRefresh = ({ op }: Step): boolean => op === "refresh";
@@ -131,12 +141,28 @@ function warningsOf(stack: string, steps: readonly Step[], diagnostics: readonly
   return [...own, ...foreign.map((text) => ({ server: stack, text }))];
 }
 
-function hostOf(state: Step["oldState"]): string | undefined {
-  const { connection } = state?.inputs ?? {};
-  return typeof connection === "object" && connection !== null && "host" in connection
-    ? String(connection.host)
-    : undefined;
+/** What a resource wants, else what it had, where it stays as it is. */
+function claimsOf(stack: string, steps: readonly Step[]): Claim[] {
+  const gone = new Set(steps.filter(({ op }) => op === "delete").map(({ urn }) => urn));
+  const latest = new Map(steps.filter(({ urn }) => !gone.has(urn)).map((step) => [step.urn, step]));
+  return [...latest.values()].flatMap(({ urn, oldState, newState }) => {
+    const { connection, root, settings } = newState?.inputs ?? oldState?.inputs ?? {};
+    const { host, port } = connectionSchema.safeParse(connection).data ?? {};
+    if (host === undefined || typeof settings !== "object" || settings === null) return [];
+    return [
+      {
+        server: nameIn(stack, urn),
+        route: JSON.stringify([host, port ?? 22, root ?? "/"]),
+        settings: Object.keys(settings),
+      },
+    ];
+  });
 }
+
+const connectionSchema = z.looseObject({ host: z.string(), port: z.number().nullish() });
+
+const hostOf = (state: Step["oldState"]): string | undefined =>
+  connectionSchema.safeParse(state?.inputs?.connection).data?.host;
 
 function sentences(diagnostics: readonly Diagnostic[], kind: string): string[] {
   const texts = diagnostics

@@ -15,7 +15,7 @@ export interface Section {
   readonly lines: readonly Line[];
 }
 
-export function headline({ counts, others }: Overview): string {
+export function headline({ counts, others, conflicts }: Overview): string {
   const { stacks, servers, changing, right, unread, failed } = counts;
   const parts = [
     changing === 0 ? "nothing to change" : `${changing} to change`,
@@ -24,6 +24,7 @@ export function headline({ counts, others }: Overview): string {
   ];
   const more = [
     ...(failed > 0 ? [`${plural(failed, "stack")} failed`] : []),
+    ...(conflicts.length > 0 ? [`${plural(conflicts.length, "conflict")}`] : []),
     ...(others.length > 0 ? [`${plural(others.length, "other change")}`] : []),
   ];
   return `${plural(stacks, "stack")}, ${plural(servers, "server")}: ${[...parts, ...more].join(", ")}`;
@@ -34,6 +35,7 @@ export function sectionsOf(overview: Overview): Section[] {
     all.map(({ what, servers }) => ({ text: of(what), servers }));
   const all: Section[] = [
     { title: "Failed", lines: rows(overview.failed) },
+    { title: "One server in several stacks", lines: rows(overview.conflicts) },
     { title: "Not read", lines: rows(overview.unread) },
     { title: "Servers", lines: rows(overview.operations, (what) => OPERATIONS[what] ?? what) },
     { title: "Changes of the program: present → wanted", lines: overview.program.flatMap(settingLines) },

@@ -88,14 +88,15 @@ export function asJson(overview: Overview): string {
 
 /** One test a server: a change is a failure, what is not known an error. */
 export function asJunit(overview: Overview): string {
-  const { counts, servers, failed } = overview;
+  const { counts, servers, failed, conflicts } = overview;
   const cases = [
     ...failed.flatMap(({ what, servers: stacks }) =>
       stacks.map((stack) => testcase(stack, element("error", what, ""))),
     ),
+    ...conflicts.map(({ what, servers: some }) => testcase(some.join(" "), element("error", what, ""))),
     ...servers.map((server) => testcase(server.name, verdict(server))),
   ];
-  const errors = counts.unread + failed.reduce((sum, { servers: stacks }) => sum + stacks.length, 0);
+  const errors = counts.unread + conflicts.length + failed.reduce((sum, { servers: stacks }) => sum + stacks.length, 0);
   const numbers = `tests="${cases.length}" failures="${counts.changing}" errors="${errors}"`;
   return (
     `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${numbers}>\n` +

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { matrixOf } from "../../provider/command/stacks";
 import { builtCommand, command } from "../support/command";
 import { pulumiStandIn, type Stand } from "../support/pulumi-stand-in";
+import { previewOf } from "../support/recorded-previews";
 
 const UPDATED = "Updating (paris):\n\nResources:\n    ~ 1 updated\n    1 unchanged\n\nDuration: 2s\n";
 
@@ -221,13 +222,10 @@ function noTerminal(): string | false {
 }
 
 describe("fleet preview", () => {
-  const read = (name: string, stack: string) =>
-    readFileSync(join(__dirname, `corpus/${name}.json`), "utf8").replaceAll(
-      "urn:pulumi:paris::",
-      `urn:pulumi:${stack}::`,
-    );
   const previews = (names: Readonly<Record<string, string>>): Record<string, Stand> =>
-    Object.fromEntries(Object.entries(names).map(([stack, name]) => [stack, { says: { preview: read(name, stack) } }]));
+    Object.fromEntries(
+      Object.entries(names).map(([stack, name]) => [stack, { says: { preview: previewOf(name, stack) } }]),
+    );
 
   it("prints the summary of all stacks, and keeps the previews for a summary of several jobs", async (t) => {
     const fleet = standIn(t, previews({ paris: "drift", lyon: "new", nice: "nothing" }));

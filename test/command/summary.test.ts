@@ -1,6 +1,6 @@
 /** What `pulumi-wapt summary` makes of previews that the real CLI wrote for a real server: golden files, and rules. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -9,22 +9,17 @@ import { parsePreview } from "../../provider/command/preview";
 import { overviewOfFiles } from "../../provider/command/summary";
 import { asJson, asJunit, asMarkdown, asText, LONGEST_COMMENT } from "../../provider/command/summary-formats";
 import { command } from "../support/command";
+import { PREVIEWS, previewNames, previewOf, previewOfStack } from "../support/recorded-previews";
 
-const CORPUS = join(__dirname, "corpus");
-const names = readdirSync(CORPUS).flatMap((name) => (name.endsWith(".json") ? [name.replace(/\.json$/, "")] : []));
-const read = (name: string): string => readFileSync(join(CORPUS, name), "utf8");
-
-/** A preview as that of a stack of another name. */
-const asStack = (name: string, stack: string): string =>
-  read(`${name}.json`).replaceAll("urn:pulumi:paris::", `urn:pulumi:${stack}::`);
+const read = (name: string): string => readFileSync(join(PREVIEWS, name), "utf8");
 
 const overview = (...stacks: [name: string, stack: string][]): Overview =>
-  overviewOf(stacks.map(([name, stack]) => parsePreview(asStack(name, stack), stack)));
+  overviewOf(stacks.map(([name, stack]) => parsePreview(previewOf(name, stack), stack)));
 
 /** GOLDEN=write makes them anew. */
 function equalsGolden(name: string, text: string): void {
-  if (process.env.GOLDEN === "write") writeFileSync(join(CORPUS, name), text);
-  assert.ok(existsSync(join(CORPUS, name)), `${name} is missing: GOLDEN=write writes it`);
+  if (process.env.GOLDEN === "write") writeFileSync(join(PREVIEWS, name), text);
+  assert.ok(existsSync(join(PREVIEWS, name)), `${name} is missing: GOLDEN=write writes it`);
   assert.equal(text, read(name));
 }
 
@@ -37,7 +32,7 @@ describe("the summary of a real preview", () => {
     "refresh-nothing": 0,
     "refresh-down": 1,
   };
-  for (const name of names) {
+  for (const name of previewNames) {
     it(`${name}: is the golden text, with the status of what it says`, () => {
       const one = overview([name, "paris"]);
       equalsGolden(`${name}.txt`, asText(one));
@@ -46,7 +41,7 @@ describe("the summary of a real preview", () => {
   }
 
   it("of all in one is the golden Markdown and JUnit", () => {
-    const all = overview(...names.map((name): [string, string] => [name, name]));
+    const all = overview(...previewNames.map((name): [string, string] => [name, name]));
     equalsGolden("all.md", asMarkdown(all, "All of it").text);
     equalsGolden("all.xml", asJunit(all));
     assert.deepEqual(JSON.parse(asJson(all)).counts, all.counts);
@@ -95,11 +90,23 @@ describe("a summary of many", () => {
     assert.equal(text.match(/100 → 625/g)?.length, 1);
   });
 
+  it("refuses one server in two stacks that want the same settings, and no others", () => {
+    const both = overviewOf(["new", "nothing"].map((name) => parsePreview(previewOfStack(name, name), name)));
+    assert.deepEqual([both.conflicts.length, statusOf(both)], [1, 1]);
+    const [{ servers, what } = { servers: [], what: "" }] = both.conflicts;
+    assert.deepEqual(servers, ["new/paris", "nothing/paris"]);
+    assert.match(asJunit(both), /<testsuites tests="3" failures="1" errors="1">/);
+    assert.match(what, /^they are one server, and all want to own LimitNOFILE, .*: one server has one owner$/);
+    const given = overviewOf(["new", "destroy"].map((name) => parsePreview(previewOfStack(name, name), name)));
+    assert.deepEqual(given.conflicts, [], "a stack that gives the server back owns it no longer");
+    assert.deepEqual(fleet().conflicts, []);
+  });
+
   it("is cut below GitHub's longest comment, and the whole is in the job's summary", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wapt-summary-"));
     after(() => rmSync(folder, { recursive: true, force: true }));
     mkdirSync(join(folder, "previews"));
-    for (let i = 0; i < 400; i++) writeFileSync(join(folder, `previews/s${i}.json`), asStack("new", `s${i}`));
+    for (let i = 0; i < 400; i++) writeFileSync(join(folder, `previews/s${i}.json`), previewOf("new", `s${i}`));
     const full = join(folder, "full.md");
     const { code, stdout } = await command([
       "summary",
@@ -170,7 +177,7 @@ describe("a preview", () => {
         return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, planted(one, name)]));
       return typeof value === "string" ? "PLANTED" : value;
     };
-    for (const name of names.filter((one) => one !== "down" && one !== "restart-left")) {
+    for (const name of previewNames.filter((one) => one !== "down" && one !== "restart-left")) {
       const document = planted(JSON.parse(read(`${name}.json`)), "");
       const one = overviewOf([parsePreview(JSON.stringify(document), "paris")]);
       for (const text of [asText(one), asMarkdown(one, "T").text, asJson(one), asJunit(one)])

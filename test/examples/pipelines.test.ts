@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { builtCommand, run } from "../support/command";
 import { pulumiStandIn } from "../support/pulumi-stand-in";
+import { previewOf } from "../support/recorded-previews";
 import { checkSchema, loadYaml, makeSchemas, missingPython } from "../support/yaml-schemas";
 
 const repository = join(__dirname, "../..");
@@ -35,13 +36,12 @@ interface GitlabJob {
 
 describe("the pipelines", { skip: missingPython() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "wapt-pipelines-"));
-  const read = (name: string, stack: string) =>
-    readFileSync(join(repository, `test/command/corpus/${name}.json`), "utf8").replaceAll(
-      "urn:pulumi:paris::",
-      `urn:pulumi:${stack}::`,
-    );
   const stand = (name: string, stack: string) => ({
-    says: { preview: read(name, stack), refresh: read("refresh-drift", stack), up: "Resources:\n    ~ 1 updated\n" },
+    says: {
+      preview: previewOf(name, stack),
+      refresh: previewOf("refresh-drift", stack),
+      up: "Resources:\n    ~ 1 updated\n",
+    },
   });
   const fleet = pulumiStandIn({
     paris: stand("drift", "paris"),
