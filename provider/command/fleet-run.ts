@@ -105,7 +105,7 @@ function heedInterrupts(runner: Runner, progress: Progress) {
   const heed = () => {
     state.count++;
     if (state.count > 1) return runner.interrupt();
-    progress.note("interrupted: the stacks that run go on to their end, no other is started; once more cancels them");
+    progress.note("interrupted: the stacks that run go on to their end; once more cancels them");
   };
   for (const signal of SIGNALS) process.on(signal, heed);
   return state;

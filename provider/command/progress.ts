@@ -35,7 +35,8 @@ const MILLISECONDS = 100;
 function onTerminal(screen: Screen): Progress {
   const running = new Map<string, { since: number; line: string }>();
   let drawn = 0;
-  const erase = () => (drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : "");
+  // From the line's beginning: an interrupt shows as ^C.
+  const erase = () => (drawn > 0 ? `\r\x1b[${drawn}A\x1b[0J` : "");
   const draw = (above = "") => {
     const width = (screen.columns || 80) - 1;
     const lines = [...running].map(([stack, { since, line }]) =>

@@ -206,7 +206,7 @@ describe("an interrupt", () => {
       "/dev/null",
     ]);
     assert.match(output, /site-1 {2}\d+ s {2}Duration: 2s\r\nsite-2 {2}\d+ s/);
-    assert.match(output, /\x1b\[2A\x1b\[0J/);
+    assert.match(output, /\r\x1b\[2A\x1b\[0Jinterrupted: /);
     assert.match(output, /^site-4 +not started\r\n2 done, 2 not started\r$/m);
     assert.deepEqual(
       fleet.calls().map(({ ended }) => ended !== undefined),
