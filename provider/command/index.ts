@@ -6,9 +6,17 @@ import { fleetCommands } from "./fleet";
 import { inspectCommand } from "./inspect";
 import { sizingCommand } from "./sizing";
 import { summaryCommand } from "./summary";
+import { uninstallCommand } from "./uninstall";
 import { type Command, helpOf, parsed, UsageError } from "./words";
 
-const commands: readonly Command[] = [sizingCommand, inspectCommand, summaryCommand, commentCommand, ...fleetCommands];
+const commands: readonly Command[] = [
+  sizingCommand,
+  inspectCommand,
+  uninstallCommand,
+  summaryCommand,
+  commentCommand,
+  ...fleetCommands,
+];
 
 function usage(): string {
   const lines = commands.map(({ name, usage }) => `  pulumi-wapt ${name} ${usage}`);

@@ -2,6 +2,7 @@
 import { messageOf } from "../problem";
 import { harmlessSentence } from "../text/harmless";
 import { checked, type Inspection, inspect, type Use } from "./inspection";
+import { CREDENTIALS, connectionOf, loginOptions } from "./login";
 import { type Command, countOf, textOf, UsageError, type Words } from "./words";
 
 /** How many servers are read at the same time. */
@@ -18,14 +19,12 @@ export const inspectCommand: Command = {
   help:
     "Reads servers over SSH and changes nothing: each value beside the one that so many clients need, what forbids the\n" +
     "change, what is due, who owns the server, and how much is in use now of what is limited.\n" +
-    "Credentials are ssh's own, or PULUMI_WAPT_SSH_PASSWORD, PULUMI_WAPT_SSH_PRIVATE_KEY, PULUMI_WAPT_SUDO_PASSWORD.\n" +
+    `${CREDENTIALS}\n` +
     "Exit status: 0 all is as wanted, 2 something is not, 1 a server can't be read, or would be refused.",
   options: {
     clients: { type: "string", value: "N", help: "of each server" },
     uploads: { type: "string", value: "FOLDER", help: "where uploads shall lie; where they lie now if not given" },
-    user: { type: "string", value: "USER", help: "who logs in; as ssh's configuration says if not given" },
-    port: { type: "string", value: "PORT", help: "of the SSH server" },
-    sudo: { type: "boolean", help: "become root by sudo" },
+    ...loginOptions,
     json: { type: "boolean", help: "print JSON" },
   },
   async run(words) {
@@ -43,13 +42,8 @@ export const inspectCommand: Command = {
 };
 
 function argumentsOf(words: Words, host: string) {
-  const [user, port, uploads] = ["user", "port", "uploads"].map((name) => textOf(words, name));
-  const connection = {
-    host,
-    ...(user && { user }),
-    ...(port && { port: Number(port) }),
-    ...(words.options.sudo === true && { sudo: true }),
-  };
+  const uploads = textOf(words, "uploads");
+  const connection = connectionOf(words, host);
   const clients = countOf(textOf(words, "clients"), "--clients");
   return { connection, clients, ...(uploads && { uploads: { path: uploads } }) };
 }
