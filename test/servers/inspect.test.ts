@@ -76,7 +76,7 @@ describe("pulumi-wapt inspect", { skip: skipWithoutLab() }, () => {
     const { stdout } = await inspect();
     assert.match(stdout, /^owner: organization\/wapt-site\/paris \(WaptServer paris\)$/m);
     assert.match(stdout, /^problem: .*this server is a container whose hard limit is 20000/m);
-    assert.match(stdout, /^warning: preflight, backlog: /m);
+    assert.match(stdout, /^backlog of 0\.0\.0\.0:443 +4096 +right$/m);
   });
 
   test("says what is in use of what is limited, by the processes' own word", async () => {
