@@ -69,7 +69,8 @@ export function pulumiStandIn(stands: Readonly<Record<string, Stand>>): StandIn 
       .map((line) => JSON.parse(line));
   return {
     folder,
-    env: { PATH: `${folder}${delimiter}${process.env.PATH}`, STANDS: list!, CALLS: calls! },
+    // The logs of failures are kept there.
+    env: { TMPDIR: folder, PATH: `${folder}${delimiter}${process.env.PATH}`, STANDS: list!, CALLS: calls! },
     restarts: () => written().flatMap(({ restarts }) => (restarts === undefined ? [] : [restarts])),
     calls: () => {
       const byStack = Map.groupBy(written(), ({ stack }) => stack);
