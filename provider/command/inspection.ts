@@ -1,5 +1,6 @@
 /** What one server has beside what it needs: read in two round trips, nothing is changed. */
 import { checkArguments } from "../resources/definition";
+import { loweredWarnings } from "../resources/lowered";
 import { UNITS } from "../resources/units";
 import { type WaptServerArguments, waptServer } from "../resources/wapt-server";
 import { type Server, services } from "../services";
@@ -75,7 +76,7 @@ export function inspectionOf(
     host: connection.host,
     findings: target.places.map(findingOf),
     problems: (target.problems ?? []).map(({ reason }) => harmlessSentence(reason)),
-    warnings: (target.warnings ?? []).map(harmlessSentence),
+    warnings: [...(target.warnings ?? []), ...loweredWarnings(target, server)].map(harmlessSentence),
     due: pendingOf(target, server),
     owners: ownersOf(server),
   };
