@@ -21,7 +21,7 @@ export interface Sizes {
   backlog: number;
   /** `nofile` of WAPT's and nginx's users in limits.conf, hard and soft: 500000. */
   nofile: number;
-  /** `LimitNOFILE` of the units nginx, waptserver and wapttasks: 32768. */
+  /** `LimitNOFILE` of nginx's unit and of WAPT's: 32768. */
   limitNofile: number;
   /** PostgreSQL `max_connections`: a quarter a client, at least PostgreSQL's default of 100. */
   maxConnections: number;

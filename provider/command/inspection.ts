@@ -1,7 +1,7 @@
 /** What one server has beside what it needs: read in two round trips, nothing is changed. */
 import { checkArguments } from "../resources/definition";
 import { loweredWarnings } from "../resources/lowered";
-import { UNITS } from "../resources/units";
+import { waptUnits } from "../resources/units";
 import { type WaptServerArguments, waptServer } from "../resources/wapt-server";
 import { type Server, services } from "../services";
 import { type HeadroomState, headroomProbe } from "../services/headroom/headroom";
@@ -61,7 +61,7 @@ export async function inspect({ args, settings }: ReturnType<typeof checked>): P
   });
   demandRoot(server);
   const target = waptServer.target(settings, server, args);
-  const probe = headroomProbe(uploadsNow(server.nginx), server.nginx.serving?.pid, UNITS.slice(1));
+  const probe = headroomProbe(uploadsNow(server.nginx), server.nginx.serving?.pid, waptUnits(server));
   // Where uploads lie and what serves is known only now.
   const { headroom } = await managed().observe({ root: "", probes: [probe], folders: [] });
   return { ...inspectionOf(server, target, args), headroom: usesOf(server, headroom, target) };

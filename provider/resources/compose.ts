@@ -46,6 +46,7 @@ export function compose<A extends ServerArguments & { omit?: readonly string[] }
     contradictions: (args) => withoutPart(plain, args),
     settings: (args, sizes) =>
       Object.assign({}, ...chosen(args).map((part) => part.definition.settings(part.args, sizes))),
+    derived: Object.assign({}, ...parts.map((part) => part.definition.derived)),
     probes: (args) => oneOfEach(chosen(args).flatMap((part) => part.definition.probes(part.args))),
     folders: (args) => chosen(args).flatMap((part) => part.definition.folders?.(part.args) ?? []),
     target: (settings, server, args) => merged(chosen(args).map((part) => targetOf(part, settings, server))),

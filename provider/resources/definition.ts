@@ -34,7 +34,7 @@ export interface ServerArguments {
   restart?: Restart;
   /**
    * Warnings that are known and no longer shown, by the word behind `preflight`: `backlog`, `hardware`, `lowered`,
-   * `ports`, `workers`; and `memory`, for a server that is refused since a storm of PCs would fill it. Default: none.
+   * `ports`, `sysctl`, `workers`; and `memory`, for a server that is refused since a storm of PCs would fill it. Default: none.
    */
   accept?: Acceptable[];
   /** nginx's main configuration file. Default: the one that the nginx that serves reads, or that its unit names. */
@@ -43,12 +43,15 @@ export interface ServerArguments {
   nginxUser?: string;
   /** postgresql.conf. Default: that of the cluster whose port is waptserver.ini's `db_port`. */
   postgresqlConf?: string;
-  /** waptserver.ini. Default: `/opt/wapt/conf/waptserver.ini`. */
+  /**
+   * waptserver.ini. Where several servers of WAPT run on one machine, it says which is meant. Default: the one that WAPT's
+   * unit names, else `/opt/wapt/conf/waptserver.ini`, else `/opt/wapt/waptserver/waptserver.ini`.
+   */
   waptserverIni?: string;
 }
 
 /** The warnings that may be accepted: they stand in each preview, and a server may work well all the same. */
-export const ACCEPTABLE = ["backlog", "hardware", "lowered", "memory", "ports", "workers"] as const;
+export const ACCEPTABLE = ["backlog", "hardware", "lowered", "memory", "ports", "sysctl", "workers"] as const;
 export type Acceptable = (typeof ACCEPTABLE)[number];
 
 /** What the administrator should know of a target and has not accepted. */
@@ -75,6 +78,8 @@ export interface Definition<A extends ServerArguments, S extends Settings> {
   readonly schemas: Schemas<Own<A>>;
   /** `sizes` throws a SizingError where an override breaks a link between two values. */
   settings(args: A, sizes: () => Sizes): S;
+  /** Settings whose default depends on what the server has, each with the argument that decides instead, "" for none. */
+  readonly derived?: Readonly<Partial<Record<keyof S, string>>>;
   /** Arguments that are right by themselves and have no effect beside the others. */
   contradictions?(args: A): readonly Problem[];
   /** What to ask of which service. */

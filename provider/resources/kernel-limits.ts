@@ -1,14 +1,21 @@
 /** Kernel queues and limits of open files: sysctl.d, limits.conf and drop-ins of systemd's units. */
 import type { Server } from "../services";
-import { kernelProbe, loginProblems, nofilePlaces, openFilesProblems, sysctlPlace } from "../services/kernel/kernel";
+import {
+  kernelProbe,
+  loginProblems,
+  managerWarnings,
+  nofilePlaces,
+  openFilesProblems,
+  sysctlPlace,
+} from "../services/kernel/kernel";
 import { nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
-import { limitId, limitPlace, reload, stoppedNeeds, unloadedFindings } from "../services/systemd/units";
-import { WAPT_UNITS } from "../services/wapt/wapt";
+import { servingProblems } from "../services/nginx/serving";
+import { limitPlace, reload, stoppedNeeds, unitOfLimit, unloadedFindings } from "../services/systemd/units";
 import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
 import { hardwareWarnings } from "./capacity";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { restartOfWapt, UNITS, unitsProbe } from "./units";
+import { restartOfWapt, unitsProbe, waptUnits } from "./units";
 
 /** The kernel's queues and the limits of open files. */
 export interface KernelLimitsArguments extends SizedArguments {
@@ -16,9 +23,12 @@ export interface KernelLimitsArguments extends SizedArguments {
   tcpMaxSynBacklog?: number;
   /** `net.core.somaxconn`, in connections. Default: 1.5 × clients, at least 4096. */
   somaxconn?: number;
-  /** `nofile` of the users wapt and nginx's in limits.conf, hard and soft, in open files. Default: 500000. */
+  /**
+   * `nofile` of the users wapt and nginx's in limits.conf, hard and soft, in open files. Default: 500000; the 32768 of
+   * WAPT's newer guides stays where a file has it.
+   */
   nofile?: number;
-  /** `LimitNOFILE` of the units nginx, waptserver and wapttasks, in open files. Default: 32768. */
+  /** `LimitNOFILE` of nginx's unit and of WAPT's, in open files. Default: 32768. */
   limitNofile?: number;
 }
 
@@ -28,9 +38,9 @@ export type KernelLimitsSettings = {
   readonly "net.ipv4.tcp_max_syn_backlog": number;
   /** Connections that wait to be accepted, for each port: the upper bound of every `listen … backlog=`. */
   readonly "net.core.somaxconn": number;
-  /** Open files of a login of wapt's and nginx's users, in /etc/security/limits.conf. */
+  /** Open files of a login of wapt's and nginx's users, in limits.conf or where it stands. */
   readonly nofile: number;
-  /** Open files of the units nginx, waptserver and wapttasks. */
+  /** Open files of nginx's unit and of WAPT's. */
   readonly LimitNOFILE: number;
 };
 
@@ -44,40 +54,50 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     nofile: sizes().nofile,
     LimitNOFILE: sizes().limitNofile,
   }),
+  derived: { nofile: "nofile" },
   probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
   target(settings, server, args) {
-    const { nofile, LimitNOFILE } = settings;
+    const { LimitNOFILE } = settings;
     // Whose limits they are says nginx's configuration, which is not known where nginx itself can't read it.
     const refused = server.nginx.installed ? nginxProblems(server.nginx) : [];
     if (refused.length > 0) return unreadable(refused);
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
-    const units = UNITS.filter((unit) => server.systemd(unit).installed);
+    const units = [server.nginx.unit, ...waptUnits(server)].filter((unit) => server.systemd(unit).installed);
     const unloaded = units.map((unit) => unloadedFindings(unit, server.systemd(unit)));
-    const logins = nofilePlaces(server, users, nofile);
+    const logins = nofilePlaces(server, users, args.nofile);
+    const nofile = Math.max(...logins.map(({ value }) => Number(value)));
     const limitOf = (unit: string) => limitPlace(server, server.systemd(unit), unit, LimitNOFILE);
     return {
       places: [...sysctls.map((key) => sysctlPlace(server, key, settings[key])), ...logins, ...units.map(limitOf)],
       needs: oldLimits(server, LimitNOFILE),
       left: stoppedNeeds(server.systemd),
       problems: [
+        ...servingProblems(server.nginx),
         ...openFilesProblems(server.kernel, { nofile, limitNofile: LimitNOFILE }),
         ...loginProblems(server, logins),
         ...unloaded.flatMap(({ problems }) => problems),
         ...diskProblems(server, ["/etc", "/var/lib", "/var/backups"], "connection"),
       ],
       abandoned: [
-        ...UNITS.filter((unit) => !units.includes(unit) && server.record[limitId(unit)]).map(limitOf),
-        ...nofilePlaces(server, formerUsers(server, users), nofile),
+        ...formerUnits(server, units).map(limitOf),
+        ...nofilePlaces(server, formerUsers(server, users), args.nofile),
       ],
       warnings: [
         ...hardwareWarnings(server, args.clients),
+        ...managerWarnings(server.kernel),
         ...ownLimitWarnings(server, LimitNOFILE),
         ...unloaded.flatMap(({ warnings }) => warnings),
       ],
     };
   },
 };
+
+/** Units that had a limit when they were there, or when nginx was started by another one. */
+function formerUnits({ record }: Server, units: readonly string[]): string[] {
+  const recorded = Object.keys(record).flatMap((id) => unitOfLimit(id) ?? []);
+  return recorded.filter((unit) => !units.includes(unit));
+}
 
 /** Users who had a limit when nginx ran as another one. */
 function formerUsers({ record }: Server, users: readonly string[]): string[] {
@@ -87,7 +107,7 @@ function formerUsers({ record }: Server, users: readonly string[]): string[] {
 
 /** A service that was started before its unit's limit was raised keeps the old one. */
 function oldLimits(server: Server, limit: number): Need[] {
-  return WAPT_UNITS.flatMap((unit) => {
+  return waptUnits(server).flatMap((unit) => {
     const soft = server.systemd(unit).process?.soft;
     if (server.root !== "" || soft === undefined || soft >= limit || limitsItself(server, unit, limit)) return [];
     return [{ what: `${unit} runs with LimitNOFILE ${soft}`, steps: [reload, ...restartOfWapt(server)] }];
@@ -102,7 +122,7 @@ function limitsItself(server: Server, name: string, limit: number): boolean {
 }
 
 function ownLimitWarnings(server: Server, limit: number): string[] {
-  return WAPT_UNITS.flatMap((unit) => {
+  return waptUnits(server).flatMap((unit) => {
     const soft = server.systemd(unit).process?.soft ?? limit;
     if (soft >= limit || !limitsItself(server, unit, limit)) return [];
     return [

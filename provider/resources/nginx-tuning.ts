@@ -13,6 +13,7 @@ import {
   workerWarnings,
 } from "../services/nginx/nginx";
 import { replacedWarnings, servingProblems } from "../services/nginx/serving";
+import { booleanPlaces, SETRLIMIT, selinuxProbe } from "../services/selinux/selinux";
 import { stoppedNeeds } from "../services/systemd/units";
 import { diskProblems } from "../transaction/observation";
 import { unreadable } from "../transaction/target";
@@ -42,6 +43,8 @@ export type NginxTuningSettings = {
   readonly worker_rlimit_nofile: number;
   /** Connections that may wait on each address on which agents reach WAPT. */
   readonly backlog: number;
+  /** SELinux's leave for it to raise its limit of open files: "on"; nothing where SELinux is off. */
+  readonly httpd_setrlimit?: string;
 };
 
 export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> = {
@@ -53,7 +56,8 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
     worker_rlimit_nofile: sizes().workerRlimitNofile,
     backlog: sizes().backlog,
   }),
-  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
+  derived: { httpd_setrlimit: "" },
+  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf), selinuxProbe],
   target({ worker_connections, worker_rlimit_nofile, backlog }, server) {
     const { nginx, kernel } = server;
     const problems = nginxProblems(nginx);
@@ -67,6 +71,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         nginxPlace(nginx, connections),
         nginxPlace(nginx, limit, { value: workersLimit(nginx), limitsFiles: true }),
         ...queues.places,
+        ...booleanPlaces(server.selinux, SETRLIMIT),
       ],
       abandoned: queues.abandoned,
       conflicts: (planned) => (queues.places.length > 0 ? queueConflicts(somaxconn, backlog, planned) : []),

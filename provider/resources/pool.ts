@@ -1,15 +1,15 @@
 /**
- * The link between two services: waptserver's pool never exceeds the connections that PostgreSQL gives it, at no instant
- * and on no disk that a crash leaves, whichever of the two is started next.
+ * The link between two services: waptserver's pools together never exceed the connections that PostgreSQL gives them, at no
+ * instant and on no disk that a crash leaves, whichever of the two is started next. Each of its processes has a pool.
  */
 import type { Server } from "../services";
 import { commandLineSetting } from "../services/postgresql/command-line";
 import { type Cluster, configurationTree, findCluster, reservedConnections } from "../services/postgresql/postgresql";
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
-import { DEFAULT_POOL, iniPlace, WAPT_UNITS } from "../services/wapt/wapt";
+import { DEFAULT_POOL, iniPlace } from "../services/wapt/wapt";
 import type { Before } from "../transaction/ownership";
 import type { Conflict, HeldBack, Kept, Place, Planned } from "../transaction/target";
-import { isStale, restartOfWapt } from "./units";
+import { isStale, readers, restartOfWapt, waptUnits } from "./units";
 
 /** The setting that bounds the pool, and the pool. */
 const LIMIT = "max_connections";
@@ -61,6 +61,13 @@ function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly un
 const mostOf = ({ running, next }: Limit, wanted: string | undefined): number =>
   wanted === undefined ? Math.min(running ?? next, next) : Number(wanted);
 
+/** The connections that the pools of all processes hold together. */
+const sum = ({ wapt: { pools } }: Server, pool: number): number => pools.count * pool;
+
+/** The pool of each process where all together may have so many connections. */
+export const poolOfEach = ({ wapt: { pools } }: Server, all: number): number =>
+  Math.max(1, Math.floor(all / pools.count));
+
 /** What forbids a pool: PostgreSQL as this transaction leaves it, or as it runs and would start, gives less. */
 export function poolConflicts(server: Server, pool: number, planned: Planned, given?: string): Conflict[] {
   const limit = limitOf(server, given);
@@ -72,9 +79,11 @@ export function poolConflicts(server: Server, pool: number, planned: Planned, gi
     return refused(`a pool of ${pool} can't be compared with what PostgreSQL gives it: ${limit.unknown}`);
   }
   const most = mostOf(limit, wanted);
-  if (pool <= most - limit.reserved) return [];
+  if (sum(server, pool) <= most - limit.reserved) return [];
+  const { count } = server.wapt.pools;
+  const each = count === 1 ? "" : ` in each of ${count} processes of waptserver, ${sum(server, pool)} together,`;
   return refused(
-    `a pool of ${pool} is above what PostgreSQL gives it: max_connections ${most} less ${limit.reserved} reserved. ` +
+    `a pool of ${pool}${each} is above what PostgreSQL gives it: max_connections ${most} less ${limit.reserved} reserved. ` +
       "Raise max_connections first: add dependsOn: [the PostgresConnections of this server] to this resource, " +
       "or use WaptServer without omitting it, which changes both in one transaction. A smaller dbMaxConnections goes without",
   );
@@ -94,7 +103,7 @@ export function downConflicts(server: Server, given?: string): Conflict[] {
 /** Whether a pool is less than the one in the file, or that one and already read: no more than it may hold is activated. */
 function isNoRaise(server: Server, pool: number): boolean {
   const now = server.wapt.database?.pool ?? 0;
-  return pool < now || (pool === now && !WAPT_UNITS.some((unit) => isStale(server, unit)));
+  return pool < now || (pool === now && !readers(server).some((unit) => isStale(server, unit)));
 }
 
 const refused = (reason: string): Conflict[] => [{ property: "dbMaxConnections", reason, beside: LIMIT }];
@@ -107,19 +116,24 @@ export function heldBack(server: Server, planned: Planned, given?: string): Held
   const [pool, wanted] = [planned(POOL), planned(LIMIT)];
   const now = server.wapt.database?.pool ?? DEFAULT_POOL;
   const all: HeldBack[] = [];
-  if (pool !== undefined && running !== undefined && Number(pool) > now && Number(pool) > running - reserved) {
+  if (
+    pool !== undefined &&
+    running !== undefined &&
+    Number(pool) > now &&
+    sum(server, Number(pool)) > running - reserved
+  ) {
     all.push({ id: POOL, why: `${POOL} stays ${now} until PostgreSQL, which runs with ${running}, was restarted` });
   }
-  const mayHold = WAPT_UNITS.some((unit) => server.systemd(unit).active && isStale(server, unit));
+  const mayHold = readers(server).some((unit) => server.systemd(unit).active && isStale(server, unit));
   const isLess = wanted !== undefined && Number(wanted) < Math.min(next, running ?? next);
   if (isLess && isWaptUp(server)) {
-    if (mayHold || now > Number(wanted) - reserved)
+    if (mayHold || sum(server, now) > Number(wanted) - reserved)
       all.push({ id: LIMIT, why: `${LIMIT} stays ${next} until WAPT, which may hold more, was restarted` });
   }
   return all;
 }
 
-const isWaptUp = (server: Server): boolean => WAPT_UNITS.some((unit) => server.systemd(unit).active);
+const isWaptUp = (server: Server): boolean => waptUnits(server).some((unit) => server.systemd(unit).active);
 
 /**
  * Whether the pool's file goes before PostgreSQL's: where the pool that stands is above what PostgreSQL will give. Else it
@@ -129,7 +143,7 @@ export function poolComesFirst(server: Server, planned: Planned, given?: string)
   const wanted = planned(LIMIT);
   const limit = limitOf(server, given);
   if (wanted === undefined || !limit || "unknown" in limit) return false;
-  return (server.wapt.database?.pool ?? DEFAULT_POOL) > Number(wanted) - limit.reserved;
+  return sum(server, server.wapt.database?.pool ?? DEFAULT_POOL) > Number(wanted) - limit.reserved;
 }
 
 /** A key of waptserver.ini with a value. */
@@ -146,8 +160,9 @@ export const poolPlace = (server: Server, pool: number, given?: string): Place =
 /** The pool follows a lower max_connections in the same transaction. */
 export function smallerPool(server: Server, cluster: Cluster, wanted: string | undefined, given?: string): Place[] {
   const { database } = server.wapt;
-  if (!database || wanted === undefined || database.pool <= Number(wanted) - reservedConnections(cluster)) return [];
-  return [poolPlace(server, Math.max(1, Number(wanted) - 10), given)];
+  if (!database || wanted === undefined) return [];
+  if (sum(server, database.pool) <= Number(wanted) - reservedConnections(cluster)) return [];
+  return [poolPlace(server, poolOfEach(server, Number(wanted) - 10), given)];
 }
 
 /** The pool keeps its value where what stood before is above what PostgreSQL gives by now. */
@@ -162,11 +177,11 @@ export function keptPool(server: Server, planned: Planned, given?: string): Kept
     return wanted === undefined ? [{ id: POOL, why, beside: LIMIT }] : [];
   }
   const most = mostOf(limit, wanted) - limit.reserved;
-  if (pool <= most) return [];
+  if (sum(server, pool) <= most) return [];
   return [{ id: POOL, why: `${stays} is above what PostgreSQL gives it, ${most}`, beside: LIMIT }];
 }
 
 /** Whether the pool that stood before would be above max_connections. */
-export function holdsPool(cluster: Cluster, wanted: number, id: string, { file }: Before): boolean {
-  return id === POOL && Number(file ?? DEFAULT_POOL) > wanted - reservedConnections(cluster);
+export function holdsPool(server: Server, cluster: Cluster, wanted: number, id: string, { file }: Before): boolean {
+  return id === POOL && sum(server, Number(file ?? DEFAULT_POOL)) > wanted - reservedConnections(cluster);
 }

@@ -16,7 +16,7 @@ import {
 import { postgresqlConf } from "../services/postgresql/postgresql-conf";
 import { restartProblems, restartWarnings, waitingWarnings } from "../services/postgresql/restart";
 import { stoppedNeeds } from "../services/systemd/units";
-import { waptProbe } from "../services/wapt/wapt";
+import { instanceProblems, waptProbe } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import type { Step } from "../transaction/service";
 import { type Conflict, gone, type Place, unreadable } from "../transaction/target";
@@ -43,6 +43,8 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
   settings: (_args, sizes) => ({ max_connections: sizes().maxConnections }),
   probes: (args) => [kernelProbe, unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],
   target({ max_connections }, server, args) {
+    const several = instanceProblems(server.wapt, args.waptserverIni);
+    if (several.length > 0) return unreadable(several);
     const found = findCluster(server.postgresql, server.files, server.wapt.database, args.postgresqlConf);
     if ("problem" in found) {
       const isThere = server.postgresql.length > 0 || server.unread.some(({ service }) => service === "postgresql");
@@ -69,7 +71,7 @@ export const postgresConnections: Definition<PostgresConnectionsArguments, Postg
       conflicts: (planned) => restartConflicts(server, cluster, planned("max_connections")),
       followers: (planned) => smallerPool(server, cluster, planned("max_connections"), args.postgresqlConf),
       guests: database ? [poolPlace(server, database.pool, args.postgresqlConf)] : [],
-      holds: (id, before) => holdsPool(cluster, max_connections, id, before),
+      holds: (id, before) => holdsPool(server, cluster, max_connections, id, before),
       heldBack: (planned) => heldBack(server, planned, args.postgresqlConf),
       keeps: (planned) => keptPool(server, planned, args.postgresqlConf),
     };

@@ -1,17 +1,37 @@
 /** The units of a WAPT server: what is asked of them, and the restart that several resources need. */
 import type { Server } from "../services";
 import { systemdProbe } from "../services/systemd/units";
-import { hasRead, WAPT_UNITS, waptRestart } from "../services/wapt/wapt";
+import { hasRead, readersOf, waptRestart } from "../services/wapt/wapt";
 import type { Step } from "../transaction/service";
 
-export const UNITS = ["nginx", "waptserver", "wapttasks"] as const;
+/** nginx's usual unit; the one of an nginx that serves by another unit is found by it. */
+export const unitsProbe = systemdProbe(["nginx", "waptserver", "waptserver-*", "wapttasks", "wapttasks-*"]);
 
-export const unitsProbe = systemdProbe(UNITS);
+/**
+ * WAPT's units that are in use, those first that work for another: of several programs for one thing, such as
+ * `waptserver-uwsgi`, those that run or are started at boot; the usual ones where none is.
+ */
+export function waptUnits({ systemd, root }: Server): string[] {
+  const all = systemd.names.filter((name) => /^wapt(?:server|tasks)(?:-|$)/.test(name)).sort();
+  const inUse = all.filter((name) => root !== "" || systemd(name).active || systemd(name).enabled);
+  const isUsual = (name: string) => !name.includes("-");
+  const usual = all.filter((name) => isUsual(name) && !inUse.some((one) => !isUsual(one) && kindOf(one) === name));
+  return [...new Set([...inUse, ...usual])].sort((one, other) => rank(one) - rank(other));
+}
 
-/** Of those of WAPT's units that are installed; none where no service is touched. */
+const kindOf = (name: string): string => name.replace(/-.*/, "");
+const rank = (name: string): number => (kindOf(name) === "wapttasks" ? 0 : 1);
+
+/** Those that read the waptserver.ini that is managed. */
+export function readers(server: Server): string[] {
+  const names = readersOf(server.wapt);
+  return waptUnits(server).filter((name) => names === undefined || names.includes(name));
+}
+
+/** The restart of all that is WAPT's; none where no service is touched. */
 export function restartOfWapt(server: Server): Step[] {
   if (server.root !== "") return [];
-  const units = WAPT_UNITS.filter((unit) => server.systemd(unit).installed);
+  const units = waptUnits(server);
   return waptRestart(
     units,
     units.some((unit) => server.systemd(unit).active),

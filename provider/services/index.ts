@@ -6,6 +6,7 @@ import { headroom } from "./headroom/headroom";
 import { kernel } from "./kernel/kernel";
 import { nginx } from "./nginx/nginx";
 import { postgresql } from "./postgresql/postgresql";
+import { selinux } from "./selinux/selinux";
 import { systemd } from "./systemd/units";
 import { uploads } from "./uploads/uploads";
 import { wapt } from "./wapt/wapt";
@@ -23,6 +24,7 @@ const order: readonly Slot[] = [
   { step: "kernel sysctl" },
   { step: "systemd reload" },
   { step: "systemd limit" },
+  { step: "selinux boolean" },
   { put: "nginx" },
   { step: "nginx reload" },
   { step: "nginx queue" },
@@ -36,7 +38,8 @@ const order: readonly Slot[] = [
   { step: "wapt restart", by: { service: "wapt", verb: "started" } },
 ];
 
-export const services = { byName: { kernel, systemd, nginx, uploads, postgresql, wapt, headroom }, order };
+/** By name, in the order in which they are asked: systemd's probe takes the unit of the nginx that serves, if it is known. */
+export const services = { byName: { kernel, nginx, selinux, systemd, uploads, postgresql, wapt, headroom }, order };
 
 /** A server as its services say it is. */
 export type Server = Observed<typeof services>;

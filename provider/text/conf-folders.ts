@@ -3,11 +3,15 @@ import { posix } from "node:path";
 import { FormatError } from "./format";
 
 /**
- * The files that are read after `root`, in their order, of all `paths` found on a server. Of files with one name only that
- * of the first folder is read, even where it is empty. `root` counts whether it exists or not.
+ * The files that are read before `root` and after it, in their order, of all `paths` found on a server. Of files with one
+ * name only that of the first folder is read, even where it is empty. `root` counts whether it exists or not.
  * @throws FormatError where a file of another folder takes the place of `root`.
  */
-export function laterFiles(paths: readonly string[], root: string, folders: readonly string[]): string[] {
+export function foldersOrder(
+  paths: readonly string[],
+  root: string,
+  folders: readonly string[],
+): { before: string[]; after: string[] } {
   const read = new Map<string, string>();
   for (const folder of folders) {
     for (const path of [...paths, root]) {
@@ -20,6 +24,7 @@ export function laterFiles(paths: readonly string[], root: string, folders: read
   if (instead !== undefined && instead !== root) {
     throw new FormatError(instead, 1, `this file is read in place of ${root}; remove or rename it`);
   }
-  const after = [...read.keys()].filter((name) => name > own).sort();
-  return after.map((name) => read.get(name)!);
+  const sorted = [...read.keys()].sort();
+  const files = (isMeant: (name: string) => boolean) => sorted.filter(isMeant).map((name) => read.get(name)!);
+  return { before: files((name) => name < own), after: files((name) => name > own) };
 }

@@ -14,8 +14,14 @@ export interface Tree {
   readonly root: string;
   /** Every file that was read, by absolute path. */
   readonly files: ReadonlyMap<string, string>;
+  /** Files that the service reads before `root`, in its order. */
+  readonly before?: readonly string[];
   /** Files that the service reads after the tree below `root`, in its order, and whose settings therefore win. */
   readonly after?: readonly string[];
+  /** Of those, the administrator's own: a setting that one of them decides is edited there. */
+  readonly own?: ReadonlySet<string>;
+  /** A file of ours among `after`, for a setting that one of another's decides behind `root`. It need not exist. */
+  readonly override?: string;
 }
 
 /** A setting as the service would take it, and the place that decides it. */
@@ -68,14 +74,14 @@ export function readEach<T extends Found>(
   return Object.fromEntries(found);
 }
 
-/** The root file's text; "" where it does not exist yet. */
-export function rootText(tree: Tree): string {
-  return tree.files.get(tree.root) ?? "";
+/** A file's text; "" where it does not exist yet. */
+export function textOf(tree: Tree, file: string): string {
+  return tree.files.get(file) ?? "";
 }
 
-/** The tree with another text in its root file. */
-export function withRoot(tree: Tree, text: string): Tree {
-  return { ...tree, files: new Map(tree.files).set(tree.root, text) };
+/** The tree with another text in a file. */
+export function withText(tree: Tree, file: string, text: string): Tree {
+  return { ...tree, files: new Map(tree.files).set(file, text) };
 }
 
 /** What an edit returns: of some drafts by file those whose text is another one now. */
@@ -89,5 +95,28 @@ export function changed(
 
 /** The files in the order in which their service reads them, where nothing includes another. */
 export function inOrder(tree: Tree): [file: string, text: string][] {
-  return [tree.root, ...(tree.after ?? [])].map((file) => [file, tree.files.get(file) ?? ""]);
+  return orderOf(tree).map((file) => [file, tree.files.get(file) ?? ""]);
+}
+
+const orderOf = ({ before = [], root, after = [] }: Tree): string[] => [...before, root, ...after];
+
+/** Tells whether the service reads one file after another. */
+export function isAfter(tree: Tree, file: string, other: string): boolean {
+  const order = orderOf(tree);
+  return order.indexOf(file) > order.indexOf(other);
+}
+
+/** Tells whether nobody but this package writes a file, beside what stood in it. */
+export const isOurs = ({ root, override }: Tree, file: string): boolean => file === root || file === override;
+
+/**
+ * The file in which a setting gets its value: the one that decides it, where that may be edited; else ours that is read
+ * after it; undefined where none is. `decides` is undefined for a setting that no file decides.
+ */
+export function fileToEdit(tree: Tree, decides: string | undefined): string | undefined {
+  if (decides === undefined) return tree.root;
+  if (isOurs(tree, decides) || tree.own?.has(decides)) return decides;
+  if (isAfter(tree, tree.root, decides)) return tree.root;
+  const { override } = tree;
+  return override !== undefined && isAfter(tree, override, decides) ? override : undefined;
 }

@@ -4,7 +4,7 @@
  */
 import { Draft } from "./draft";
 import type { Format, Found, Tree, Wanted } from "./format";
-import { changed, FormatError, readEach, rootText, withRoot } from "./format";
+import { changed, FormatError, fileToEdit, isAfter, isOurs, readEach, textOf, withText } from "./format";
 import { removal, removals } from "./lines";
 import { type Splice, spliced } from "./splices";
 
@@ -25,8 +25,8 @@ export interface Grammar<Line extends SettingLine> {
   /** The line whose value the key gets. @throws as `lines` does. */
   deciding(tree: Tree, key: string): Line | undefined;
   isSame(one: string, other: string): boolean;
-  /** Puts a line into the root file. @throws where it would have no effect. */
-  insertion(tree: Tree, key: string, value: string): Splice;
+  /** Puts a line into a file of the tree. @throws where it would have no effect. */
+  insertion(tree: Tree, file: string, key: string, value: string): Splice;
   /** Makes a line that names several keys name all but this one. */
   narrowed?(line: Line, key: string): Splice;
   /** The key as messages name it. */
@@ -38,92 +38,101 @@ export interface Grammar<Line extends SettingLine> {
 }
 
 /**
- * The wanted value goes into the deciding line, but where that names a key which is to have another value: then, and where
- * no line names the key, a line is added. For null all lines that name the key go.
+ * The wanted value goes into the deciding line, but where that is in a file that may not be edited, or names a key which is
+ * to have another value: then, and where no line names the key, a line is added. For null all lines of ours go.
  *
- * An edit throws where a later file decides otherwise, for null where a pattern would still set the key, and for a value
- * that no line can hold.
+ * An edit throws where a later file decides otherwise that can neither be edited nor overridden, for null where a line or a
+ * pattern behind ours would still set the key, and for a value that no line can hold.
  */
 export function lineFormat<Line extends SettingLine>(grammar: Grammar<Line>): Format {
   return {
     read: (tree, keys) => readEach(keys, (key) => grammar.deciding(tree, key)),
-    edit: (tree, wanted) => changed([[tree.root, new Edit(grammar, tree, wanted).run()]]),
+    edit: (tree, wanted) => changed(new Edit(grammar, tree, wanted).run()),
   };
 }
 
 class Edit<Line extends SettingLine> {
-  private draft: Draft;
+  private readonly drafts = new Map<string, Draft>();
 
   constructor(
     private readonly grammar: Grammar<Line>,
     private tree: Tree,
     private readonly wanted: Wanted,
-  ) {
-    this.draft = Draft.of(rootText(tree));
-  }
+  ) {}
 
-  /** The root file, edited. */
-  run(): Draft {
+  /** The files, edited. */
+  run(): ReadonlyMap<string, Draft> {
     const keys = Object.keys(this.wanted);
-    for (const key of keys) if (this.wanted[key] === null) this.splice(this.without(key));
+    for (const key of keys) if (this.wanted[key] === null) this.without(key);
     for (const key of this.lastLineFirst(keys)) {
       const value = this.wanted[key];
-      if (typeof value === "string") this.splice(this.withValue(key, value));
+      if (typeof value === "string") this.withValue(key, value);
     }
-    return this.draft;
+    return this.drafts;
   }
 
-  private splice(splices: readonly Splice[]): void {
-    this.draft = this.draft.with(splices);
-    this.tree = withRoot(this.tree, this.draft.text);
+  private splice(file: string, splices: readonly Splice[]): void {
+    const draft = (this.drafts.get(file) ?? Draft.of(textOf(this.tree, file))).with(splices);
+    this.drafts.set(file, draft);
+    this.tree = withText(this.tree, file, draft.text);
   }
 
   /** Sets the key to the value. */
-  private withValue(key: string, value: string): Splice[] {
+  private withValue(key: string, value: string): void {
     const { grammar, tree } = this;
     const now = grammar.deciding(tree, key);
-    if (now && grammar.isSame(now.value, value)) return [];
-    if (now && now.sets.length > 0 && now.file !== tree.root) {
+    if (now && grammar.isSame(now.value, value)) return;
+    const file = fileFor(tree, now);
+    if (now && file === undefined) {
       const problem = `sets ${grammar.name(key)} to ${now.value} after ${tree.root}`;
       throw new FormatError(now.file, now.line, `${problem}; remove this line or set ${value} here`);
     }
-    const takes = now && this.mayTake(now, value);
-    const splices = takes ? this.replaced(now, key, value) : [grammar.insertion(tree, key, value)];
-    const after = withRoot(tree, spliced(rootText(tree), splices));
-    if (grammar.deciding(after, key)?.value === value && /^[\0-\xff]*$/.test(value)) return splices;
-    throw new FormatError(tree.root, 1, `${grammar.name(key)} can't be ${JSON.stringify(value)}; ${grammar.remedy}`);
+    const at = file ?? tree.root;
+    const takes = now && now.file === at && this.mayTake(now, value);
+    const splices = takes ? this.replaced(now, key, value) : [grammar.insertion(tree, at, key, value)];
+    const after = withText(tree, at, spliced(textOf(tree, at), splices));
+    if (grammar.deciding(after, key)?.value !== value || !/^[\0-\xff]*$/.test(value))
+      throw new FormatError(at, 1, `${grammar.name(key)} can't be ${JSON.stringify(value)}; ${grammar.remedy}`);
+    this.splice(at, splices);
   }
 
   /** Tells whether a line names no key that it decides and that is to have another value. */
   private mayTake(line: Line, value: string): boolean {
-    const decides = (key: string) => this.grammar.deciding(this.tree, key)?.start === line.start;
+    const decides = (key: string) => {
+      const now = this.grammar.deciding(this.tree, key);
+      return now?.file === line.file && now.start === line.start;
+    };
     return (
       isOwn(line) || (line.sets.length > 0 && line.sets.every((key) => this.wanted[key] === value && decides(key)))
     );
   }
 
   private replaced(now: Line, key: string, value: string): Splice[] {
-    const { start, valueStart, valueEnd } = now;
-    const text = rootText(this.tree);
-    // A line that was added against one that is not the key's own, and is to say the same, goes: so the old file is restored.
+    const { file, start, valueStart, valueEnd } = now;
+    const text = textOf(this.tree, file);
+    // A line that was added against one that may not be edited, and is to say the same, goes: so the old file is restored.
     const added = removal(text, start);
-    const candidate = withRoot(this.tree, spliced(text, [added]));
+    const candidate = withText(this.tree, file, spliced(text, [added]));
     const remaining = this.grammar.deciding(candidate, key);
-    const mayBeAdded = remaining && !isOwn(remaining) && remaining.value === value;
-    const again = () => spliced(rootText(candidate), [this.grammar.insertion(candidate, key, now.value)]);
+    const isEdited = remaining && isOwn(remaining) && fileFor(candidate, remaining) === remaining.file;
+    const mayBeAdded = remaining?.value === value && !isEdited && fileFor(candidate, remaining) === file;
+    const again = () => spliced(textOf(candidate, file), [this.grammar.insertion(candidate, file, key, now.value)]);
     if (mayBeAdded && again() === text) return [added];
     return [{ start: valueStart, end: valueEnd, text: value }];
   }
 
-  /** Takes the key out. */
-  private without(key: string): Splice[] {
-    const { grammar, tree } = this;
-    const lines = grammar.lines(tree, key).filter(({ file }) => file === tree.root);
-    const starts = lines.filter(isOwn).map(({ start }) => start);
-    const narrowed = lines.flatMap((line) => (isOwn(line) ? [] : (grammar.narrowed?.(line, key) ?? [])));
-    const splices = [...narrowed, ...removals(rootText(tree), starts)];
-    const still = grammar.deciding(withRoot(tree, spliced(rootText(tree), splices)), key);
-    if (!still) return splices;
+  /** Takes the key out of the files that are ours. */
+  private without(key: string): void {
+    const { grammar } = this;
+    const lines = grammar.lines(this.tree, key).filter(({ file }) => isOurs(this.tree, file));
+    for (const [file, own] of Map.groupBy(lines, (line) => line.file)) {
+      const starts = own.filter(isOwn).map(({ start }) => start);
+      const narrowed = own.flatMap((line) => (isOwn(line) ? [] : (grammar.narrowed?.(line, key) ?? [])));
+      this.splice(file, [...narrowed, ...removals(textOf(this.tree, file), starts)]);
+    }
+    const still = grammar.deciding(this.tree, key);
+    // What is read before ours was never ours to take out.
+    if (!still || isAfter(this.tree, this.tree.root, still.file)) return;
     const remedy = (still.sets.length === 0 && grammar.exclusion?.(key)) || "remove this line";
     throw new FormatError(still.file, still.line, `sets ${grammar.name(key)}, which no file shall set; ${remedy}`);
   }
@@ -137,6 +146,11 @@ class Edit<Line extends SettingLine> {
     const lines = new Map(keys.length < 2 ? [] : keys.map((key) => [key, line(key)]));
     return keys.toSorted((one, other) => lines.get(other)! - lines.get(one)!);
   }
+}
+
+/** Where a key that a line decides gets its value: a pattern loses to any line that names it. */
+function fileFor(tree: Tree, now: SettingLine | undefined): string | undefined {
+  return fileToEdit(tree, now && now.sets.length > 0 ? now.file : undefined);
 }
 
 /** Tells whether a line names one key alone. */

@@ -49,6 +49,8 @@ export interface Base {
   readonly hashes: ReadonlyMap<string, string>;
   /** Files that are there and say nothing of what is managed, by their names alone. */
   readonly names: readonly string[];
+  /** Of the files that were read below a folder `*.d` of /etc, those that no package has: the administrator's own. */
+  readonly own: ReadonlySet<string>;
   /** Files that were not read, each with the service that asked for it, and why. */
   readonly unread: readonly { readonly service: string; readonly path: string; readonly why: string }[];
   /** Where something is to be written. */
@@ -101,6 +103,7 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
     files,
     hashes,
     names: (facts.one("names") ?? "").split("\n").filter(Boolean),
+    own: new Set((facts.one("own") ?? "").split("\n").filter(Boolean)),
     unread: facts.named("unread").map(([service = "", path = "", why = ""]) => ({ service, path, why })),
     disks: facts.named("disk").map(([path = "", free, access]) => ({
       path,

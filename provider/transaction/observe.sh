@@ -198,7 +198,40 @@ observe() { # ROOT
   disk /var/backups
 }
 
+# A file of a folder *.d that no package has is the administrator's own, unless it leads out of /etc. Where neither dpkg nor
+# rpm says whose the files are, none is.
+own_files() {
+  # No word is split but the lines.
+  IFS='
+'
+  set -f
+  set --
+  for f in $sent; do
+    case $f in /etc/*.d/*.conf) ;; *) continue ;; esac
+    if [ -f "$root$f" ]; then case $(readlink -f "$root$f") in "$top"/etc/*) set -- "$@" "$f" ;; esac fi
+  done
+  set +f
+  unset IFS
+  if [ "$#" = 0 ]; then return; fi
+  if [ -d "$root/var/lib/dpkg/info" ]; then
+    of_packages=$(limited dpkg ${root:+"--admindir=$root/var/lib/dpkg"} -S "$@" 2>/dev/null)
+    case $? in 0 | 1) ;; *) return ;; esac
+    printf '%s\n' "$@" | packages=$of_packages awk '
+      BEGIN {
+        count = split(ENVIRON["packages"], lines, "\n")
+        for (at = 1; at <= count; at++) {
+          sub(/^[^\/]*: /, "", lines[at])
+          known[lines[at]] = 1
+        }
+      }
+      !($0 in known)'
+  else
+    limited rpm ${root:+--root "$root"} -qf "$@" 2>/dev/null | sed -n 's/^file \(.*\) is not owned by any package$/\1/p'
+  fi
+}
+
 end_report() {
+  fact base own "$(own_files)"
   fact base names "$silent"
   fact base end
 }

@@ -269,7 +269,8 @@ function edits(server: Base, all: readonly Change[]): { changes: FileChange[]; c
     const wanted = Object.fromEntries(group.map(({ place, file }) => [place.key, file]));
     const files = format.edit(tree, wanted);
     for (const [path, splices] of files) {
-      const isGone = removesEmptyFile && spliced(tree.files.get(path) ?? "", splices) === "";
+      const isEmptied = spliced(tree.files.get(path) ?? "", splices) === "";
+      const isGone = isEmptied && (path === tree.root ? removesEmptyFile : path === tree.override);
       const isFirst = group.some(({ place }) => place.comesFirst?.(planned)) || undefined;
       changes.push({ path, hash: server.hashes.get(path), splices: isGone ? undefined : splices, stage, isFirst });
     }

@@ -29,9 +29,11 @@ export const LOCK_SECONDS = 120;
 
 /** observe.sh and the services' programs, with the calls that a scope asks for. */
 export function observeProgram({ root, probes, folders }: Scope, services: Services): string {
+  const order = Object.keys(services.byName);
+  const inOrder = probes.toSorted((one, other) => order.indexOf(one.service) - order.indexOf(other.service));
   const calls = [
     call("observe", root),
-    ...probes.map(({ service, words }) => call("probe", service, ...words)),
+    ...inOrder.map(({ service, words }) => call("probe", service, ...words)),
     ...folders.map((path) => call("folder", path)),
     call("end_report"),
   ];

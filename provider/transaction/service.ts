@@ -43,7 +43,7 @@ export type Slot =
   | { readonly check: string; readonly by: Pick<Step, "service" | "verb"> }
   | { readonly step: string; readonly by?: Pick<Step, "service" | "verb"> };
 
-/** All services by name, and the one order that is safe. */
+/** All services by name, in the order in which they are asked, and the one order that is safe. */
 export interface Services {
   readonly byName: Readonly<Record<string, Service<unknown>>>;
   readonly order: readonly Slot[];

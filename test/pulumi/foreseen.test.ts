@@ -217,7 +217,7 @@ describe("what a run restarts", () => {
     const tuned = afterRun(server, wholeClaim(server, 2500));
     assert.deepEqual(runOf(planOf(tuned, wholeClaim(tuned, 2500))), {});
     const unit = { ...server.systemd("waptserver"), active: false };
-    const stopped = { ...server, systemd: Object.assign(() => unit, { left: [] }) };
+    const stopped = { ...server, systemd: Object.assign(() => unit, { names: server.systemd.names, left: [] }) };
     assert.deepEqual(runOf(planOf(stopped, wholeClaim(stopped, 2500))), { restarts: ["postgresql"] });
   });
 

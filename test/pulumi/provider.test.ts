@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { Properties } from "../../provider/pulumi/engine/inputs";
 import { Provider } from "../../provider/pulumi/engine/provider";
 import { UNKNOWN } from "../../provider/pulumi/engine/unknown";
 import { definitions } from "../../provider/resources";
 import { localRemote, snapshot, untunedServer } from "../support/local-remote";
+import { belongsTo } from "../support/newer-guide";
 
 const definition = (type: string) => definitions.find((one) => one.type === type)!;
 
@@ -54,6 +55,7 @@ class Engine {
 
 function setUp(context: TestContext) {
   const root = untunedServer(context);
+  belongsTo(root, "tis-waptserver", ["/opt/wapt/waptserver.py"]);
   const remote = localRemote();
   const said: string[] = [];
   const adopted: string[] = [];
@@ -107,6 +109,41 @@ describe("a resource's life", () => {
       assert.deepEqual(snapshot(root), untouched);
     });
   }
+
+  it("leaves the newer guide's limits as they stand, and says so: no preview has a difference", async (context) => {
+    const { root, provider, args } = setUp(context);
+    const file = join(root, "etc/security/limits.d/wapt.conf");
+    mkdirSync(dirname(file));
+    writeFileSync(file, "wapt - nofile 32768\nwww-data - nofile 32768\n");
+    const untouched = snapshot(root);
+    const settings = (engine: Engine) => (engine.outputs.settings as Properties).nofile;
+    const again = ({ id, inputs, outputs }: Engine) =>
+      Object.assign(new Engine(provider(), "KernelLimits"), { id, inputs, outputs });
+
+    const engine = new Engine(provider(), "KernelLimits");
+    await engine.up(args);
+    assert.equal(settings(engine), 32768);
+    assert.equal((engine.outputs.before as Properties).nofile, 32768);
+    assert.equal(readFileSync(file, "latin1"), "wapt - nofile 32768\nwww-data - nofile 32768\n");
+    assert.equal((await again(engine).preview(args)).unchanged, true, "without a refresh");
+    const refreshed = again(engine);
+    await refreshed.refresh();
+    assert.equal((refreshed.inputs.settings as Properties).nofile, 32768);
+    assert.equal((await refreshed.preview(args)).unchanged, true);
+
+    // As where the server could not be asked when the resource was checked first.
+    const unasked = again(engine);
+    unasked.inputs = { ...engine.inputs, settings: { ...(engine.inputs.settings as object), nofile: 500000 } };
+    assert.equal((await unasked.preview(args)).unchanged, true);
+
+    const given = again(engine);
+    assert.equal((await given.preview({ ...args, nofile: 65536 })).unchanged, false);
+    await given.up({ ...args, nofile: 65536 });
+    assert.equal(settings(given), 65536);
+    assert.equal(readFileSync(file, "latin1"), "wapt - nofile 65536\nwww-data - nofile 65536\n");
+    await given.destroy();
+    assert.deepEqual(snapshot(root), untouched);
+  });
 
   it("shows the server's own value in the next preview after a drift, and repairs it alone", async (context) => {
     const { root, provider, args } = setUp(context);

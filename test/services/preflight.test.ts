@@ -19,7 +19,13 @@ interface Findings {
 const errors = (problems: readonly Problem[]): Findings => ({ problems, warnings: [] });
 const warnings = (texts: readonly string[]): Findings => ({ problems: [], warnings: texts });
 
-const kernel = (sysctl: Record<string, string>): KernelState => ({ sysctl, memoryKilobytes: 0, cpus: 4, logins: {} });
+const kernel = (sysctl: Record<string, string>): KernelState => ({
+  sysctl,
+  memoryKilobytes: 0,
+  cpus: 4,
+  managers: [],
+  logins: {},
+});
 const conf = (text: string) => ({ tree: { root: NGINX, files: new Map([[NGINX, text]]) } }) as unknown as NginxState;
 const disk = (freeKilobytes: number, writable: boolean) =>
   ({ disks: [{ path: "/etc/nginx", freeKilobytes, writable }] }) as unknown as Base;

@@ -73,15 +73,23 @@ const damaged = fc
 
 /** Names that the C locale sorts, but many another locale does not. */
 const names = ["limits.d/10-a.conf", "limits.d/B.conf", "limits.d/_.conf", "limits.d/a.conf"];
+const OVERRIDE = "/etc/security/limits.d/zzz.conf";
 
+/** Some of the later files are the administrator's own, and there may be one of ours behind them. */
 export const anyTree: fc.Arbitrary<Tree> = fc
   .tuple(
     fc.oneof(plausible(8), damaged),
     fc.subarray(names, { maxLength: 2 }),
     fc.array(fc.oneof(plausible(2), damaged), { minLength: 2, maxLength: 2 }),
     fc.boolean(),
+    fc.subarray(names),
+    fc.boolean(),
   )
-  .map(([text, later, texts, isAlone]) => treeOf(text, isAlone ? [] : later.map((name, at) => [name, texts[at]!])));
+  .map(([text, later, texts, isAlone, own, isOverridden]) => {
+    const tree = treeOf(text, isAlone ? [] : later.map((name, at) => [name, texts[at]!]));
+    const more = isOverridden ? { after: [...(tree.after ?? []), OVERRIDE], override: OVERRIDE } : {};
+    return { ...tree, own: new Set(own.map((name) => `/etc/security/${name}`)), ...more };
+  });
 
 export function treeOf(text: string, later: readonly (readonly [string, string])[] = []): Tree {
   const others = later.map(([name, other]): [string, string] => [`/etc/security/${name}`, other]);

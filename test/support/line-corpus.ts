@@ -20,7 +20,11 @@ interface Change {
 interface Case {
   /** Other files by their paths, relative to the folder of the file itself: their lines, each to end with LF. */
   readonly files?: Readonly<Record<string, readonly string[]>>;
+  readonly before?: readonly string[];
   readonly after?: readonly string[];
+  /** Those that are the administrator's own. */
+  readonly own?: readonly string[];
+  readonly override?: string;
   readonly wanted: Wanted;
   /** For each key that is read: its value, and `file:line` relative to the folder; not given where reading fails too. */
   readonly read?: Readonly<Record<string, readonly [value: string, place: string]>>;
@@ -50,7 +54,15 @@ function treeOf(given: Case, root: string, text: string): Tree {
   const others = Object.entries(given.files ?? {}).map(([path, lines]): [string, string] => {
     return [join(folder, path), lines.map((line) => `${line}\n`).join("")];
   });
-  return { root, files: new Map([[root, text], ...others]), after: given.after?.map((path) => join(folder, path)) };
+  const paths = (some: readonly string[] = []) => some.map((path) => join(folder, path));
+  return {
+    root,
+    files: new Map([[root, text], ...others]),
+    before: paths(given.before),
+    after: paths(given.after),
+    own: new Set(paths(given.own)),
+    override: given.override && join(folder, given.override),
+  };
 }
 
 function check(format: Format, given: Case, tree: Tree): void {
@@ -84,7 +96,7 @@ function changed(tree: Tree, folder: string, changes: readonly Change[]): Map<st
   const files = new Map<string, string>();
   for (const { file, line, before, after } of changes) {
     const path = file ? join(folder, file) : tree.root;
-    const lines = (files.get(path) ?? tree.files.get(path)!).split("\n");
+    const lines = (files.get(path) ?? tree.files.get(path) ?? "").split("\n");
     assert.deepEqual(lines.slice(line - 1, line - 1 + before.length), before, `${path}:${line}`);
     lines.splice(line - 1, before.length, ...after);
     files.set(path, lines.join("\n"));

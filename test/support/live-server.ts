@@ -12,6 +12,7 @@ const LIMITS = { soft: 32768, hard: 32768, start: 0 };
 const UNIT = {
   installed: true,
   active: true,
+  enabled: true,
   limitNofile: LIMITS,
   process: LIMITS,
   tasksMax: Number.POSITIVE_INFINITY,
@@ -30,7 +31,7 @@ export async function liveServer(): Promise<Server> {
       ...found.kernel,
       sysctl: { "net.core.somaxconn": "4096", "net.ipv4.tcp_max_syn_backlog": "512" },
     },
-    systemd: Object.assign(() => UNIT, { left: [] }),
+    systemd: Object.assign(() => UNIT, { names: ["nginx", "waptserver", "wapttasks"], left: [] }),
     nginx: { ...found.nginx, live: true, workers: [{ soft: 1024, hard: 524288 }] },
     postgresql: [{ ...found.postgresql[0]!, port: "5432", online: true, settings }],
   };

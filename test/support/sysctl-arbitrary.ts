@@ -5,6 +5,7 @@ import type { Tree } from "../../provider/text/format";
 export const KEYS = ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"] as const;
 
 export const ROOT = "/etc/sysctl.d/wapt.conf";
+const BEFORE = "/etc/sysctl.d/50-site.conf";
 const AFTER = "/etc/sysctl.conf";
 
 /** Values that the kernel takes for both keys and that tests tell apart. */
@@ -72,8 +73,18 @@ const damaged = fc
 export const plausibleFile = plausible(8);
 
 export const anyTree: fc.Arbitrary<Tree> = fc
-  .tuple(fc.oneof(plausibleFile, damaged), fc.option(fc.oneof(plausible(2), damaged)))
-  .map(([text, later]) => treeOf(text, later));
+  .tuple(fc.oneof(plausibleFile, damaged), fc.option(fc.oneof(plausible(2), damaged)), fc.boolean())
+  .map(([text, later, isOwn]) => ({ ...treeOf(text, later), own: new Set(isOwn ? [AFTER] : []) }));
+
+/** With a file that is read before the others, which may be the administrator's own. */
+export const treeWithEarlier: fc.Arbitrary<Tree> = fc
+  .tuple(anyTree, plausible(3), fc.boolean())
+  .map(([tree, text, isOwn]) => ({
+    ...tree,
+    files: new Map([[BEFORE, text], ...tree.files]),
+    before: [BEFORE],
+    own: new Set([...(tree.own ?? []), ...(isOwn ? [BEFORE] : [])]),
+  }));
 
 export function treeOf(text: string, later: string | null = null): Tree {
   const files = new Map([[ROOT, text], ...(later === null ? [] : [[AFTER, later] as [string, string]])]);

@@ -114,6 +114,7 @@ describe("the services of an observed server", () => {
       memoryKilobytes: 1000,
       cpus: 1,
       ceiling: undefined,
+      managers: [],
       logins: {
         wapt: {
           soft: 1500,
@@ -127,17 +128,20 @@ describe("the services of an observed server", () => {
 
   it("systemd: units with the limits of their next and of their running process", () => {
     const show =
-      "Id=nginx.service\nLoadState=loaded\nActiveState=active\nMainPID=42\nLimitNOFILE=32768\nLimitNOFILESoft=1024\nTasksMax=infinity\n\nId=waptserver.service\nLoadState=not-found\nActiveState=inactive\nMainPID=0";
+      "Id=nginx.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=42\nLimitNOFILE=32768\nLimitNOFILESoft=1024\nTasksMax=infinity\n\nId=waptserver.service\nLoadState=not-found\nActiveState=inactive\nMainPID=0";
     const { systemd } = server(
       line("systemd", "units", show) +
         line("systemd", "process", "42", "20000", "20001", "1700000000") +
         line("systemd", "changed", "nginx", "1600000000") +
+        line("systemd", "fragment", "nginx", "/lib/systemd/system/nginx.service") +
         line("systemd", "left", "waptserver") +
         line("systemd", "verified", "nginx", "bad", "nginx.service: Command /x is not executable"),
     );
     assert.deepEqual(systemd("nginx"), {
       installed: true,
+      fragment: "/lib/systemd/system/nginx.service",
       active: true,
+      enabled: true,
       limitNofile: { soft: 1024, hard: 32768 },
       process: { soft: 20000, hard: 20001, start: 1700000000 },
       changed: 1600000000,
@@ -146,6 +150,7 @@ describe("the services of an observed server", () => {
     });
     assert.deepEqual([systemd("waptserver").installed, systemd("waptserver").active], [false, false]);
     assert.deepEqual(systemd.left, ["waptserver"]);
+    assert.deepEqual(systemd.names, ["nginx"]);
     assert.equal(server(line("systemd", "unit-file", "wapttasks"), "/image").systemd("wapttasks").installed, true);
   });
 

@@ -22,7 +22,7 @@ export interface Stored {
 
 /** Properties that are no arguments. */
 const OWN = new Set([
-  ...["__provider", "stack", "name", "settings", "before", "places", "proof", "unset", "pending"],
+  ...["__provider", "stack", "name", "settings", "before", "places", "proof", "derived", "unset", "pending"],
   ...["restarts", "waits", "found"],
 ]);
 
@@ -76,7 +76,7 @@ export const storedIn = ({ stack, name }: Properties): Stored => ({
 /** The names of the properties in which two bags differ; Pulumi's own and undefined ones do not count. */
 export function differing(olds: Properties, news: Properties): string[] {
   const names = new Set([...Object.keys(news), ...("pending" in olds ? ["pending"] : [])]);
-  for (const name of ["__provider", "places", "proof"]) names.delete(name);
+  for (const name of ["__provider", "places", "proof", "derived"]) names.delete(name);
   return [...names].filter((name) => !isDeepStrictEqual(plain(olds[name]), plain(news[name])));
 }
 

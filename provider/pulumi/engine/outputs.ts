@@ -1,6 +1,6 @@
 /** What an observed server says of a resource, as Pulumi stores it. Pure. */
 
-import type { Settings } from "../../resources/definition";
+import type { AnyDefinition, Settings } from "../../resources/definition";
 import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import type { Before } from "../../transaction/ownership";
@@ -60,6 +60,34 @@ export function observedSettings({ places }: Target, wanted: Settings = {}): Val
     else if (values[place.setting] === undefined || value !== place.value) values[place.setting] = typed(value);
   }
   return Object.fromEntries(Object.entries(values).filter(([setting]) => !missing.has(setting)));
+}
+
+/** Of the settings that no argument gives, what the server makes of their defaults. */
+export function derivedOf(definition: AnyDefinition, args: object, { places }: Target): Settings | undefined {
+  const isDerived = derivedBy(definition, args);
+  const all = places.map(({ setting, value }) => [setting, typed(value)] as const);
+  return someOf(all.filter(([setting]) => isDerived(setting)).reverse());
+}
+
+/** The same as the state remembers it, where the arguments ask for the default that it was made from. */
+export function rememberedDerived(
+  definition: AnyDefinition,
+  { derived }: Properties,
+  former: Settings | undefined,
+  news: { readonly args: object; readonly settings: Settings },
+): Settings | undefined {
+  if (!isBag(derived) || !former) return undefined;
+  const isDerived = derivedBy(definition, news.args);
+  const stays = (name: string) => isDerived(name) && former[name] === news.settings[name];
+  return someOf(Object.entries(derived as Values).filter(([name]) => stays(name)));
+}
+
+const someOf = (all: readonly (readonly [string, number | string])[]): Settings | undefined =>
+  all.length > 0 ? Object.fromEntries(all) : undefined;
+
+function derivedBy({ derived = {} }: AnyDefinition, args: object): (setting: string) => boolean {
+  const given = new Map(Object.entries(args));
+  return (setting) => derived[setting] !== undefined && (given.get(derived[setting]) ?? undefined) === undefined;
 }
 
 /** What stood there first, as the state remembers it; none where a creation failed half-way: the record has it then. */

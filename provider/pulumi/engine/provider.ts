@@ -20,7 +20,16 @@ import type { Target } from "../../transaction/target";
 import { foundOn, planAsSeen, runOf, withoutRun } from "./foreseen";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
 import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
-import { beforeOf, isRecorded, observedSettings, placesOf, rememberedPlaces, storedPlaces } from "./outputs";
+import {
+  beforeOf,
+  derivedOf,
+  isRecorded,
+  observedSettings,
+  placesOf,
+  rememberedDerived,
+  rememberedPlaces,
+  storedPlaces,
+} from "./outputs";
 import { Rivals, type Wanting } from "./rivals";
 import { type Former, formerOf, isUnreachable, Servers, type Ways } from "./servers";
 import { UNKNOWN } from "./unknown";
@@ -68,7 +77,9 @@ export class Provider {
     const before = isNew ? (unknown.size > 0 ? UNKNOWN : undefined) : olds.before;
     // What a refresh has put among the inputs would else stand in each preview as something that goes.
     const { places, proof } = olds;
-    const own = { ...storedIn(news), settings: settings ?? UNKNOWN, before, places, proof };
+    const derived = settings && derivedOfState(definition, olds, { args, settings });
+    const wanted = settings && { ...settings, ...derived };
+    const own = { ...storedIn(news), settings: wanted ?? UNKNOWN, before, places, proof, derived };
     const inputs = defined({ ...args, ...given, ...own });
     if (unknown.size > 0 || !settings) return { inputs, failures: [] };
     const wanting = wantingOf(definition, args, settings, storedIn(news));
@@ -113,7 +124,9 @@ export class Provider {
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
       const drift = olds && isNews ? { found: foundOn(server, target, olds, new Date()) } : {};
       const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));
-      return { inputs: defined({ ...inputs, ...before, ...drift, ...run }), failures };
+      const derived = derivedOf(definition, args, target);
+      const wanted = { settings: { ...settings, ...derived }, derived };
+      return { inputs: defined({ ...inputs, ...before, ...wanted, ...drift, ...run }), failures };
     } catch (error) {
       // What can't be logged in to now may need no change. One server that is down must not hide what the others say; its
       // create fails by itself.
@@ -139,11 +152,15 @@ export class Provider {
 
   /** No server is asked: what it says is in the old properties since the refresh. */
   diff(
-    _definition: AnyDefinition,
+    definition: AnyDefinition,
     olds: Properties,
-    news: Properties,
+    given: Properties,
   ): { changes?: boolean; replaces: string[]; deleteBeforeReplace?: boolean } {
     this.learnProof(olds);
+    // The check may not have known what the server makes of a default.
+    const settings = isSettings(given.settings) ? given.settings : undefined;
+    const derived = given.derived ?? (settings && derivedOfState(definition, olds, { args: given, settings }));
+    const news: Properties = settings ? { ...given, settings: { ...settings, ...(derived as Settings) } } : given;
     const replaces = replacesOf(olds, news);
     const deleteBeforeReplace = otherFiles(olds, news).length > 0 ? true : undefined;
     // undefined makes Pulumi compare the inputs itself, and so show each value that differs.
@@ -177,11 +194,13 @@ export class Provider {
       demandRoot(server);
       const target = whole(definition.target(settings, server, args));
       const pending = pendingOf(target, server);
+      const derived = derivedOf(definition, args, target);
       const inputs = defined({
         ...withoutRun(props),
         unset: undefined,
         ...(isRecorded(target, server) ? remembered(target, server) : { places: storedPlaces(props) }),
-        settings: observedSettings(target, settings),
+        settings: observedSettings(target, { ...settings, ...derived }),
+        derived,
         pending: pending.length > 0 ? pending : undefined,
       });
       return { id, props: inputs, inputs };
@@ -256,12 +275,14 @@ export class Provider {
     const { before, notes } = await managed.converge(scope, claimOn, (plan) => this.announce(args, plan));
     for (const note of [...notes, ...warningsOf(target!, args)]) this.say(args, note);
     const places = placesOf(target!, before, olds);
+    const derived = derivedOf(definition, args, target!);
     return defined({
       ...withoutRun(inputs),
       before: inputs.before ?? remembered(target!, before).before,
       places,
       proof,
-      settings,
+      derived,
+      settings: { ...settings, ...derived },
     });
   }
 
@@ -295,6 +316,15 @@ export class Provider {
     this.said.add(line);
   }
 }
+
+/** What the state remembers that the server makes of defaults. */
+const derivedOfState = (
+  definition: AnyDefinition,
+  olds: Properties,
+  news: { readonly args: object; readonly settings: Settings },
+): Settings | undefined => rememberedDerived(definition, olds, formerOf(definition, olds)?.settings, news);
+
+const isSettings = (value: unknown): value is Settings => typeof value === "object" && value !== null;
 
 /** What becomes of what it wanted until now is in the claim too. */
 function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {

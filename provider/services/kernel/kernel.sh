@@ -13,6 +13,7 @@ probe_kernel() {
   disk /etc
   if [ -n "$root" ]; then return; fi
   kernel_logins
+  kernel_managers
   for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do
     if [ -r "/proc/sys/$key" ]; then fact kernel sysctl "$key" "$(tr '\t' ' ' <"/proc/sys/$key")"; fi
   done
@@ -26,10 +27,37 @@ probe_kernel() {
   fi
 }
 
-# What PAM gives a login of each user that limits.conf names. A range of numbers, a group or a word in capitals may decide it.
+# Others that set our keys when they start, as far as they are in use: tuned by a profile, ufw by a file of its own.
+kernel_managers() {
+  tuned_seen=' '
+  for profile in $(limited tuned-adm active 2>/dev/null | sed -n 's/^Current active profile: //p'); do tuned_profile "$profile"; done
+  if grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then keys_set_by ufw /etc/ufw/sysctl.conf; fi
+}
+
+tuned_profile() { # PROFILE, with those that it includes
+  case $tuned_seen in *" $1 "*) return ;; esac
+  tuned_seen="$tuned_seen$1 "
+  for folder in /etc/tuned /etc/tuned/profiles /usr/lib/tuned /usr/lib/tuned/profiles; do
+    f=$folder/$1/tuned.conf
+    if ! is_readable "$f"; then continue; fi
+    keys_set_by "tuned's profile $1" "$f"
+    for profile in $(contents "$f" | sed -n 's/^include[ \t]*=//p' | tr ',' ' '); do tuned_profile "$profile"; done
+    return
+  done
+}
+
+keys_set_by() { # WHO FILE
+  if ! is_readable "$2"; then return; fi
+  contents "$2" | sed -n 's|^[ \t]*\(net[./]core[./]somaxconn\)[ \t]*=.*|\1|p; s|^[ \t]*\(net[./]ipv4[./]tcp_max_syn_backlog\)[ \t]*=.*|\1|p' |
+    while read -r key; do fact kernel manager "$1" "$2" "$key"; done
+}
+
+# What PAM gives a login of each user that a line names. A range of numbers, a group or a word in capitals may decide it.
 kernel_logins() {
-  if ! asks_pam || ! is_readable /etc/security/limits.conf; then return; fi
-  contents /etc/security/limits.conf | sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_.-]*\)[ \t].*nofile.*/\1/p' | sort -u | head -n 10 |
+  if ! asks_pam; then return; fi
+  for f in /etc/security/limits.conf /etc/security/limits.d/*.conf; do
+    if is_readable "$f"; then contents "$f"; fi
+  done | sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_.-]*\)[ \t].*nofile.*/\1/p' | sort -u | head -n 10 |
     while read -r user; do
       if given=$(login_limits "$user"); then
         # shellcheck disable=SC2086 # two words
@@ -58,7 +86,7 @@ kernel_login() { # USER TYPE LIMIT
   case $2 in hard) given=${given#* } ;; *) given=${given% *} ;; esac
   if [ "$given" = "$3" ]; then return; fi
   others=$(lines_of_limits "$1" | tr '\n' ';')
-  fail refused "a login of $1 gets $given open files ($2) with $3 in /etc/security/limits.conf: another line decides${others:+ ($others)}; remove it there"
+  fail refused "a login of $1 gets $given open files ($2), not the $3 of limits.conf(5): another line decides${others:+ ($others)}; remove it there"
 }
 
 # A write in a network namespace of its own, where it has the key, tells without touching the real value.

@@ -1,13 +1,14 @@
 /** The kernel: its queues, its limits of open files, and what a container's host leaves of them. */
 import { join } from "node:path";
 import type { Problem } from "../../problem";
+import type { Tree } from "../../text/format";
 import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
-import { fileValue, type Place } from "../../transaction/target";
-import { limits } from "./limits";
-import { sysctl, sysctlOrder } from "./sysctl";
+import type { Place } from "../../transaction/target";
+import { limits, limitsTree } from "./limits";
+import { sysctl, sysctlTree } from "./sysctl";
 
 export interface KernelState {
   /** By dotted name. Empty below a root. */
@@ -17,6 +18,8 @@ export interface KernelState {
   readonly cpus: number;
   /** The hard limit of open files that root can't raise; undefined where it can. */
   readonly ceiling?: number;
+  /** Others that set a sysctl of ours when they start, with the file that says so. */
+  readonly managers: readonly { readonly who: string; readonly file: string; readonly key: string }[];
   /** What PAM gives the next login of a user that limits.conf names, with the other lines that may be about it. */
   readonly logins: Readonly<Record<string, OpenFiles & { readonly lines: string }>>;
 }
@@ -30,6 +33,9 @@ export const kernel: Service<KernelState> = {
     memoryKilobytes: Number(facts.one("memory") ?? 0),
     cpus: Number(facts.one("cpus") ?? 1),
     ceiling: facts.one("ceiling") === undefined ? undefined : Number(facts.one("ceiling")),
+    managers: facts.named("manager").map(([who = "", file = "", key = ""]) => {
+      return { who, file, key: key.replaceAll("/", ".") };
+    }),
     logins: Object.fromEntries(
       facts.named("login").map(([user = "", soft, hard, lines = ""]) => {
         return [user, { ...openFiles(soft, hard), lines: lines.split("\n").join("; ") }];
@@ -40,15 +46,11 @@ export const kernel: Service<KernelState> = {
 
 export const kernelProbe: Probe = { service: "kernel", words: [] };
 
-/** The file of WAPT's guide. */
-const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
-const LIMITS_FILE = "/etc/security/limits.conf";
-
-type Found = Pick<Base, "files" | "names"> & { readonly kernel: KernelState };
+type Found = Pick<Base, "files" | "names" | "own"> & { readonly kernel: KernelState };
 
 /** A sysctl in its file and in the kernel, which takes it at once. */
-export function sysctlPlace({ files, names, kernel }: Found, key: string, value: number): Place {
-  const { sysctl: running } = kernel;
+export function sysctlPlace(found: Found, key: string, value: number): Place {
+  const { sysctl: running } = found.kernel;
   const step = (verb: string, text: string): Step => {
     return { service: "kernel", verb, of: key, words: [key.replaceAll(".", "/"), text] };
   };
@@ -57,7 +59,7 @@ export function sysctlPlace({ files, names, kernel }: Found, key: string, value:
     id: key,
     stage: "kernel",
     format: sysctl,
-    tree: { root: SYSCTL_FILE, files, after: sysctlOrder([...files.keys(), ...names], SYSCTL_FILE) },
+    tree: sysctlTree(found),
     key,
     value: String(value),
     removesEmptyFile: true,
@@ -69,26 +71,44 @@ export function sysctlPlace({ files, names, kernel }: Found, key: string, value:
   };
 }
 
-/** `nofile` of some users, hard and soft. PAM reads the file at each login: there is nothing to activate, but to look at. */
-export function nofilePlaces({ files }: Found, users: readonly string[], value: number): Place[] {
-  const after = [...files.keys()].filter((file) => file.startsWith("/etc/security/limits.d/")).sort();
-  return users.flatMap((user) =>
-    ["hard", "soft"].map((type) => ({
-      setting: "nofile",
-      id: `${user} ${type} nofile`,
-      stage: "kernel",
-      format: limits,
-      tree: { root: LIMITS_FILE, files, after },
-      key: `${user} ${type} nofile`,
-      value: String(value),
-      effective: "by file" as const,
-      // What stood before may have been without effect.
-      steps: (text: string | undefined) =>
-        text !== String(value)
-          ? []
-          : [{ service: "kernel", verb: "login", of: `${user} ${type}`, words: [user, type, text] }],
-    })),
-  );
+/** `nofile` of WAPT's guide of 2020, and of those since. */
+const OF_GUIDE = 500000;
+const OF_NEWER_GUIDE = 32768;
+
+/** Whether what stands is right as it is where the program does not say what `nofile` shall be. */
+const isOfGuide = (limit: number): boolean => limit === OF_GUIDE || limit === OF_NEWER_GUIDE;
+
+/**
+ * `nofile` of some users, hard and soft. Without a value what stands of either guide stays, and what does not stand gets
+ * that of the guide by which the others were made. PAM reads its files at each login: there is nothing to activate, but to
+ * look at.
+ */
+export function nofilePlaces(found: Found, users: readonly string[], value?: number): Place[] {
+  const tree = limitsTree(found);
+  const keys = users.flatMap((user) => ["hard", "soft"].map((type) => `${user} ${type} nofile`));
+  const stands = value === undefined ? limits.read(tree, keys) : {};
+  const now = (key: string) => Number(stands[key]?.value);
+  const usual = keys.some((key) => now(key) === OF_NEWER_GUIDE) ? OF_NEWER_GUIDE : OF_GUIDE;
+  return keys.map((key) => nofilePlace(tree, key, value ?? (isOfGuide(now(key)) ? now(key) : usual)));
+}
+
+function nofilePlace(tree: Tree, key: string, value: number): Place {
+  const [user = "", type = ""] = key.split(" ");
+  const look = (text: string): Step => {
+    return { service: "kernel", verb: "login", of: `${user} ${type}`, words: [user, type, text] };
+  };
+  return {
+    setting: "nofile",
+    id: key,
+    stage: "kernel",
+    format: limits,
+    tree,
+    key,
+    value: String(value),
+    effective: "by file",
+    // What stood before may have been without effect.
+    steps: (text) => (text === String(value) ? [look(text)] : []),
+  };
 }
 
 /** A login that gets another limit than the one that limits.conf says: a line in words that only PAM understands decides. */
@@ -96,11 +116,11 @@ export function loginProblems({ kernel }: Found, places: readonly Place[]): Prob
   return places.flatMap((place) => {
     const [user = "", type = ""] = place.key.split(" ");
     const found = kernel.logins[user];
-    const isSaid = fileValue(place) === place.value;
+    const said = place.format.read(place.tree, [place.key])[place.key];
     const got = type === "hard" ? found?.hard : found?.soft;
-    if (!found || !isSaid || got === bound(place.value)) return [];
+    if (!found || said?.value !== place.value || got === bound(place.value)) return [];
     const reason =
-      `a login of ${user} gets ${got} open files (${type}), though ${LIMITS_FILE} says ${place.value}: another line decides` +
+      `a login of ${user} gets ${got} open files (${type}), though ${said.file} says ${place.value}: another line decides` +
       `${found.lines && ` (${harmless(found.lines, 300)})`}; remove it there`;
     return [{ property: "nofile", reason }];
   });
@@ -139,6 +159,13 @@ function boundReason({ sysctl: running }: KernelState, limit: number): string | 
     return `preflight, open files: fs.file-max is ${most("fs.file-max")}, one service alone may open ${limit}: raise fs.file-max`;
   return undefined;
 }
+
+/** What else sets a sysctl of ours: which of the two wins depends on who comes last. */
+export const managerWarnings = ({ managers }: KernelState): string[] =>
+  managers.map(
+    ({ who, file, key }) =>
+      `preflight, sysctl: ${harmless(who, 100)} sets ${key} too (${harmless(file, 200)}) when it starts, and may undo this value: remove it there`,
+  );
 
 /** The ports for nginx's connections to waptserver: at most one for every second of its connections. */
 export function portWarnings({ sysctl: running }: KernelState, workerConnections: number): string[] {

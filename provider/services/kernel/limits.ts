@@ -5,9 +5,10 @@
  * domain is that very word count. A line for a user wins over one for a group (`@group`), and that over `*`, whatever
  * their order; a later range of user ids (`1000:`) that holds the user's id would win too, and is not seen here.
  */
-import { type Format, FormatError, inOrder, rootText, type Tree } from "../../text/format";
+import { type Format, FormatError, inOrder, type Tree, textOf } from "../../text/format";
 import { lineFormat } from "../../text/line-format";
 import { insertion, lineEnd, lineStart } from "../../text/lines";
+import type { Base } from "../../transaction/observation";
 import { type DomainLine, domainLinesIn, sameLimit } from "./limits-line";
 
 /**
@@ -25,7 +26,7 @@ export const limits: Format = lineFormat({
     return lines.some(isExemption) ? undefined : lines.findLast(({ sets }) => sets.includes(key));
   },
   isSame: sameLimit,
-  insertion(tree, key, value) {
+  insertion(tree, file, key, value) {
     const { domain, type, item } = limitOf(tree, key);
     const lines = domainLines(tree, key);
     const exemption = lines.find(isExemption);
@@ -33,8 +34,8 @@ export const limits: Format = lineFormat({
       const problem = `frees ${domain} from every limit, so that ${value} would have no effect; remove this line`;
       throw new FormatError(exemption.file, exemption.line, problem);
     }
-    const text = rootText(tree);
-    const own = lines.filter(({ file }) => file === tree.root);
+    const text = textOf(tree, file);
+    const own = lines.filter((line) => line.file === file);
     const neighbour = own.findLast((line) => line.kind === "limit" && line.item === item) ?? own.at(-1);
     const words = [domain, type, item, value];
     if (!neighbour) return insertion(text, closingRemark(text), columns(words, COLUMNS));
@@ -67,6 +68,16 @@ function limitOf(tree: Tree, key: string): Limit {
     throw new FormatError(tree.root, 1, `"${key}" is no limit; name it like "wapt hard nofile"`);
   }
   return { domain, type, item };
+}
+
+const LIMITS_FILE = "/etc/security/limits.conf";
+const FOLDER = "/etc/security/limits.d/";
+const OVERRIDE = `${FOLDER}zzz-pulumi-wapt.conf`;
+
+/** limits.conf, which is the administrator's, with the files that PAM reads after it. */
+export function limitsTree({ files, own }: Pick<Base, "files" | "own">): Tree {
+  const after = [...files.keys(), OVERRIDE].filter((file) => file.startsWith(FOLDER));
+  return { root: LIMITS_FILE, files, after: [...new Set(after)].sort(), own, override: OVERRIDE };
 }
 
 /** The lines of the domain that a key names. */

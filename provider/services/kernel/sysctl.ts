@@ -6,10 +6,11 @@
  * A key is written `net.core.somaxconn`. Its last assignment wins. A pattern (`net.core.*`) sets only keys that no line
  * assigns by name, wherever it stands; `-key` without `=` takes a key out of the patterns.
  */
-import { laterFiles } from "../../text/conf-folders";
-import { type Format, FormatError, inOrder, rootText, type Tree } from "../../text/format";
+import { foldersOrder } from "../../text/conf-folders";
+import { type Format, FormatError, inOrder, isAfter, type Tree, textOf } from "../../text/format";
 import { lineFormat } from "../../text/line-format";
 import { insertion } from "../../text/lines";
+import type { Base } from "../../transaction/observation";
 import { type Statement, statementsOf } from "./sysctl-statement";
 
 /**
@@ -20,15 +21,15 @@ export const sysctl: Format = lineFormat({
   lines: statementsAbout,
   deciding,
   isSame: (one, other) => one === other,
-  insertion(tree, key, value) {
+  insertion(tree, file, key, value) {
     const exclusion = statementsAbout(tree, key).findLast(
-      ({ kind, file }) => kind === "exclusion" && file !== tree.root,
+      (statement) => statement.kind === "exclusion" && isAfter(tree, statement.file, file),
     );
     if (exclusion) {
-      const problem = `-${key} takes back what ${tree.root} sets when systemd-sysctl reads it; remove this line`;
+      const problem = `-${key} takes back what ${file} sets when systemd-sysctl reads it; remove this line`;
       throw new FormatError(exclusion.file, exclusion.line, problem);
     }
-    const text = rootText(tree);
+    const text = textOf(tree, file);
     return insertion(text, text.length, `${key} = ${value}`);
   },
   name: (key) => key,
@@ -58,12 +59,26 @@ function deciding(tree: Tree, key: string): Statement | undefined {
 
 const FOLDERS = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"].map((folder) => `${folder}/sysctl.d`);
 
+/** The file of WAPT's guide. */
+const SYSCTL_FILE = "/etc/sysctl.d/wapt.conf";
+const LAST = "/etc/sysctl.conf";
+
+/** Behind it are the names that a package is likely to take to be read last. */
+const OVERRIDE = "/etc/sysctl.d/zzz-pulumi-wapt.conf";
+
 /**
- * The files that `sysctl --system` reads after `root`, in its order, of all `paths` found on a server: those of the five
- * folders (in the manual's order, /etc first), then /etc/sysctl.conf. systemd-sysctl reads /etc/sysctl.conf only where a
+ * The files that `sysctl --system` reads before `root` and after it, in its order, of all `paths` found on a server: those
+ * of the five folders (in the manual's order, /etc first), then /etc/sysctl.conf. systemd-sysctl reads that only where a
  * link in a folder leads to it; what it sets must hold after both readers.
  */
-export function sysctlOrder(paths: readonly string[], root: string): string[] {
-  const last = paths.filter((path) => path === "/etc/sysctl.conf" && path !== root).slice(0, 1);
-  return [...laterFiles(paths, root, FOLDERS), ...last];
+export function sysctlOrder(paths: readonly string[], root: string): { before: string[]; after: string[] } {
+  const last = paths.filter((path) => path === LAST && path !== root).slice(0, 1);
+  const { before, after } = foldersOrder(paths, root, FOLDERS);
+  return { before, after: [...after, ...last] };
+}
+
+/** The files with a server's own; /etc/sysctl.conf is the administrator's, since packages ship it without a setting. */
+export function sysctlTree({ files, names, own }: Pick<Base, "files" | "names" | "own">): Tree {
+  const order = sysctlOrder([...files.keys(), ...names, OVERRIDE], SYSCTL_FILE);
+  return { root: SYSCTL_FILE, files, ...order, own: new Set([...own, LAST]), override: OVERRIDE };
 }

@@ -2,7 +2,10 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # root, state and the like are theirs
 
-probe_systemd() { # UNIT...
+probe_systemd() { # UNIT...: names or patterns of names
+  # The nginx that serves may be of another unit.
+  # shellcheck disable=SC2046 # names of units
+  set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)")
   for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
     # Those of all services, too.
     files_that_name LimitNOFILE "$prefix/systemd/system/service.d"
@@ -11,11 +14,12 @@ probe_systemd() { # UNIT...
       if [ -f "$root$prefix/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit"; fi
     done
   done
+  unit_fragments "$@" | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
   if [ -n "$root" ]; then return; fi
   for unit; do
     fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
   done
-  units=$(limited systemctl show -p Id,LoadState,ActiveState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload "$@" 2>/dev/null)
+  units=$(limited systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload "$@" 2>/dev/null)
   fact systemd units "$units"
   printf '%s\n' "$units" | awk -F= '$1 == "Id" { id = $2 } $0 == "NeedDaemonReload=yes" { print id }' |
     while read -r unit; do verify_changed "${unit%.service}"; done
@@ -26,6 +30,59 @@ probe_systemd() { # UNIT...
   if is_readable /var/lib/pulumi-wapt/journal; then
     contents /var/lib/pulumi-wapt/journal | left_units | while read -r unit; do fact systemd left "$unit"; done
   fi
+}
+
+# The units of some names, without .service: each name, and the units that there are of a pattern; once each.
+unit_names() { # NAME...
+  for name; do
+    case $name in
+      '') ;;
+      *'*') units_like "$name" ;;
+      *) printf '%s\n' "$name" ;;
+    esac
+  done | awk '!seen[$0]++'
+}
+
+units_like() { # PATTERN
+  if [ -z "$root" ]; then
+    limited systemctl list-unit-files --no-legend --no-pager --full "$1.service" 2>/dev/null | awk '{ print $1 }'
+  else
+    for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
+      # shellcheck disable=SC2231 # a pattern
+      for f in "$root$prefix"/systemd/system/$1.service; do if [ -e "$f" ]; then printf '%s\n' "${f##*/}"; fi; done
+    done
+  fi | sed -n 's/^\([A-Za-z0-9:_.-]*[^@]\)\.service$/\1/p'
+}
+
+# Each unit with its own file: the one that systemd has read, else the first that it would read.
+unit_fragments() { # UNIT...
+  if [ -z "$root" ]; then
+    limited systemctl show -p Id -p FragmentPath "$@" 2>/dev/null | awk -F= '
+      $1 == "Id" { unit = $2; sub(/\.service$/, "", unit) }
+      $1 == "FragmentPath" && $2 != "" { print unit, $2 }'
+    return
+  fi
+  for unit; do
+    for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
+      f=$prefix/systemd/system/$unit.service
+      if [ -f "$root$f" ]; then printf '%s %s\n' "$unit" "$f" && break; fi
+    done
+  done
+}
+
+unit_itself() { # UNIT FILE: where that names a limit
+  if is_readable "$2" && contents "$2" | grep -q LimitNOFILE; then
+    fact systemd fragment "$1" "$2"
+    masked "$2" unit
+  fi
+}
+
+# All but the headers of sections and the limits.
+mask_unit() {
+  awk 'BEGIN { ORS = "" }
+    { print (NR > 1 ? "\n" : "") }
+    /^[ \t]*(\[.*\][ \t]*|LimitNOFILE[ \t]*=.*)$/ { print; next }
+    { gsub(/[^ \t\r]/, "x"); print }'
 }
 
 # What systemd says of a unit whose files were changed since it has loaded them: any daemon-reload makes that effective.

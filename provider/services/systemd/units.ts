@@ -6,11 +6,15 @@ import type { Base } from "../../transaction/observation";
 import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
 import type { Probe, Service, Step } from "../../transaction/service";
 import type { Need, Place } from "../../transaction/target";
-import { dropIn, dropInOrder } from "./drop-in";
+import { dropIn, limitTree } from "./drop-in";
 
 export interface Unit {
   readonly installed: boolean;
+  /** Its own file, where that names a limit; masked but for that. */
+  readonly fragment?: string;
   readonly active: boolean;
+  /** Whether it is started at boot. */
+  readonly enabled: boolean;
   /** What systemd would give the service's next process. */
   readonly limitNofile?: OpenFiles;
   /** What its main process has. */
@@ -29,6 +33,8 @@ export interface Unit {
 export interface SystemdState {
   /** A unit by its name, without `.service`; none but those that were asked for. */
   (name: string): Unit;
+  /** The names of all that are there. */
+  readonly names: readonly string[];
   /** Units that runs which were cut off had stopped, that still are so, and that nobody has started since. */
   readonly left: readonly string[];
 }
@@ -36,10 +42,20 @@ export interface SystemdState {
 export const systemd: Service<SystemdState> = {
   program: join(__dirname, "systemd.sh"),
   parse: (facts: Facts) =>
-    Object.assign((name: string) => unitOf(facts, name), { left: facts.named("left").map(([unit = ""]) => unit) }),
+    Object.assign((name: string) => unitOf(facts, name), {
+      names: namesOf(facts),
+      left: facts.named("left").map(([unit = ""]) => unit),
+    }),
 };
 
+/** By their names, without `.service`; a name may be a pattern. The unit of the nginx that serves is among them. */
 export const systemdProbe = (units: readonly string[]): Probe => ({ service: "systemd", words: units });
+
+function namesOf(facts: Facts): string[] {
+  const loaded = [...(facts.one("units") ?? "").matchAll(/^Id=(.*)\.service$/gm)].map(([, name = ""]) => name);
+  const files = facts.named("unit-file").map(([name = ""]) => name);
+  return [...new Set([...loaded, ...files])].filter((name) => unitOf(facts, name).installed);
+}
 
 function unitOf(facts: Facts, name: string): Unit {
   const blocks = (facts.one("units") ?? "").split("\n\n").map((block) => {
@@ -52,7 +68,9 @@ function unitOf(facts: Facts, name: string): Unit {
   const [, ...process] = facts.named("process").find(([pid]) => pid === block?.MainPID) ?? [];
   return {
     installed: block ? block.LoadState !== "not-found" : facts.named("unit-file").some(([unit]) => unit === name),
+    fragment: facts.named("fragment").find(([unit]) => unit === name)?.[1],
     active: block?.ActiveState === "active",
+    enabled: block?.UnitFileState?.startsWith("enabled") ?? false,
     limitNofile: block?.LimitNOFILE ? openFiles(block.LimitNOFILESoft, block.LimitNOFILE) : undefined,
     process: process.length > 0 ? { ...openFiles(process[0], process[1]), start: Number(process[2]) } : undefined,
     changed: Number(facts.named("changed").find(([unit]) => unit === name)?.[1]) || undefined,
@@ -76,22 +94,21 @@ export function unloadedFindings(name: string, { unloaded }: Unit): { problems: 
   return { problems: [{ property: "connection", reason }], warnings: [] };
 }
 
-/** Sorts behind the drop-in that WAPT's package owns, nginx_worker_files_limit.conf. */
-const DROP_IN = "zz-pulumi-wapt.conf";
-
 /** The name of a unit's limit in the server's record. */
-export const limitId = (unit: string): string => `${unit}.service LimitNOFILE`;
+const limitId = (unit: string): string => `${unit}.service LimitNOFILE`;
+
+/** The unit whose limit a name in the record is; undefined for another name. */
+export const unitOfLimit = (id: string): string | undefined => /^(\S+)\.service LimitNOFILE$/.exec(id)?.[1];
 
 /** The limit of open files of a unit's next process. */
 export function limitPlace(server: Base, unit: Unit, name: string, value: number): Place {
-  const root = `/etc/systemd/system/${name}.service.d/${DROP_IN}`;
   const limit = unit.limitNofile;
   return {
     setting: "LimitNOFILE",
     id: limitId(name),
     stage: "systemd",
     format: dropIn,
-    tree: { root, files: server.files, after: dropInOrder([...server.files.keys(), ...server.names], root) },
+    tree: limitTree(server, name, unit.fragment),
     key: "Service.LimitNOFILE",
     value: String(value),
     removesEmptyFile: true,

@@ -2,7 +2,9 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # root, state, placed and the like are theirs; wapt_ini is used by eval
 
-probe_wapt() { # WAPTSERVER_INI
+probe_wapt() { # WAPTSERVER_INI, "" for the one that WAPT's units read
+  wapt_units
+  set -- "$(wapt_chosen "$1")"
   fact wapt ini "$1"
   masked "$1" ini
   disk "${1%/*}"
@@ -30,6 +32,75 @@ $own
 $address
 "*) fact wapt own-host "$host" && return ;; esac
   done
+}
+
+# Each unit of WAPT's that is in use, with the file that its command line names, "" for none, and the name of its program:
+# those that run or are started at boot, and the usual one of a kind of which none is.
+wapt_units() {
+  named='' plain='' taken=''
+  for unit in $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks); do
+    if wapt_in_use "$unit"; then
+      taken="$taken ${unit%%-*}"
+    else
+      case $unit,$taken in *-*,* | waptserver,*waptserver* | wapttasks,*wapttasks*) continue ;; esac
+    fi
+    command=$(wapt_command "$unit")
+    if [ -z "$command" ]; then continue; fi
+    f=$(printf '%s\n' "$command" | wapt_named)
+    program=${command%% *}
+    fact wapt unit "$unit" "$f" "${program##*/}"
+    case $unit,$f in
+      waptserver*,) plain=1 ;;
+      waptserver*) named="$named$f
+" ;;
+    esac
+  done
+}
+
+# Of a command line the file of an option -c and the like, or an ini file at its end, as huey takes it.
+wapt_named() {
+  awk '
+    {
+      for (at = 2; at <= NF; at++) {
+        word = $at
+        if (sub(/^--?(c|config|configfile|ini)=/, "", word)) print word
+        else if (word ~ /^--?(c|config|configfile|ini)$/) print $(at + 1)
+        else if (at == NF && word ~ /^\/.*\.ini$/) print word
+      }
+    }' | head -n 1
+}
+
+wapt_in_use() { # UNIT
+  if [ -z "$root" ]; then
+    limited systemctl -q is-active "$1" 2>/dev/null || limited systemctl -q is-enabled "$1" 2>/dev/null
+    return
+  fi
+  for f in "$root"/etc/systemd/system/*.wants/"$1.service"; do [ ! -L "$f" ] || return 0; done
+  return 1
+}
+
+wapt_command() { # UNIT: what it starts
+  if [ -z "$root" ]; then
+    limited systemctl show -p ExecStart --value "$1" 2>/dev/null |
+      sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1
+    return
+  fi
+  unit_fragments "$1" | while read -r _ fragment; do
+    if is_readable "$fragment"; then contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*//p' | head -n 1; fi
+  done
+}
+
+# Where WAPT's installer puts it, by the version.
+wapt_chosen() { # WAPTSERVER_INI
+  if [ -n "$1" ]; then
+    printf '%s' "$1"
+  elif [ -z "$plain" ] && [ "$(printf '%s' "$named" | sort -u | wc -l)" = 1 ]; then
+    printf '%s' "$named" | head -n 1
+  elif [ ! -e "$root/opt/wapt/conf/waptserver.ini" ] && [ -e "$root/opt/wapt/waptserver/waptserver.ini" ]; then
+    printf /opt/wapt/waptserver/waptserver.ini
+  else
+    printf /opt/wapt/conf/waptserver.ini
+  fi
 }
 
 # Who listens on waptserver's port: its program may have been started outside its unit.
@@ -88,7 +159,7 @@ mask_ini() {
   limited env record="$root/var/lib/pulumi-wapt/record.json" awk '
     BEGIN {
       ORS = ""
-      ours["db_host"] = ours["db_port"] = ours["db_max_connections"] = ours["max_clients"] = 1
+      ours["db_host"] = ours["db_port"] = ours["db_max_connections"] = ours["max_clients"] = ours["processes"] = ours["workers"] = 1
       # What Python strips: in ASCII, and in UTF-8 of two and three bytes.
       ascii = " \t\v\f\r\034\035\036\037"
       wide["\302\205"] = wide["\302\240"] = wide["\341\232\200"] = wide["\342\201\237"] = wide["\343\200\200"] = 1

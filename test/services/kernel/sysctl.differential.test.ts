@@ -107,7 +107,7 @@ describe(`sysctl against procps and systemd (SEED=${seed})`, { skip: isSkipped &
     for (const [at, real] of systemOrder(folders, sets).entries()) {
       const read = [...sets[at]!, "/etc/sysctl.conf"];
       const root = "/etc/sysctl.d/wapt.conf";
-      const ours = sysctlOrder(read, root);
+      const ours = sysctlOrder(read, root).after;
       assert.deepEqual(real.slice(real.length - ours.length), ours, read.join(" "));
       assert.equal(
         real[real.length - ours.length - 1],

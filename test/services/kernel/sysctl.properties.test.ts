@@ -4,8 +4,17 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { sysctl } from "../../../provider/services/kernel/sysctl";
 import type { Tree, Wanted } from "../../../provider/text/format";
-import { assertEdits, assertOneChange, assertRestores, edit, milliseconds, orRefused } from "../../support/lossless";
-import { anyTree, KEYS, treeOf, value } from "../../support/sysctl-arbitrary";
+import {
+  assertEdits,
+  assertOneChange,
+  assertRestores,
+  edit,
+  edited,
+  milliseconds,
+  orRefused,
+  values,
+} from "../../support/lossless";
+import { anyTree, KEYS, treeOf, treeWithEarlier, value } from "../../support/sysctl-arbitrary";
 
 const wanted: fc.Arbitrary<Wanted> = fc
   .tuple(fc.option(value), fc.option(value), fc.subarray([...KEYS], { minLength: 1 }))
@@ -24,19 +33,36 @@ function othersLines(tree: Tree): string[] {
 test("an edit sets the value, repeats to nothing, restores to the very bytes, and keeps other lines", () => {
   let edits = 0;
   fc.assert(
-    fc.property(anyTree, wanted, (tree, values) => {
-      const read = orRefused(() => sysctl.read(tree, Object.keys(values)));
-      if (!read || !orRefused(() => edit(sysctl, tree, values))) return;
+    fc.property(anyTree, wanted, (tree, choice) => {
+      const read = orRefused(() => sysctl.read(tree, Object.keys(choice)));
+      if (!read || !orRefused(() => edit(sysctl, tree, choice))) return;
       edits++;
-      const after = assertEdits(sysctl, tree, values);
+      const after = assertEdits(sysctl, tree, choice);
       assert.deepEqual(othersLines(after), othersLines(tree));
-      assertOneChange(tree, after, values, read);
+      assertOneChange(tree, after, choice, read);
       // A removed line is not put back where it stood.
-      if (Object.keys(read).every((key) => values[key] !== null)) assertRestores(sysctl, tree, values);
+      if (Object.keys(read).every((key) => choice[key] !== null)) assertRestores(sysctl, tree, choice);
     }),
     { numRuns: 4000 },
   );
   assert(edits > 1000, `only ${edits} of 4000 files could be edited`);
+});
+
+test("beside an earlier file the same, and back to what that says", () => {
+  let edits = 0;
+  fc.assert(
+    fc.property(treeWithEarlier, value, (tree, wanted) => {
+      const read = orRefused(() => sysctl.read(tree, [KEYS[0]]));
+      if (!read || !orRefused(() => edit(sysctl, tree, { [KEYS[0]]: wanted }))) return;
+      edits++;
+      const after = assertEdits(sysctl, tree, { [KEYS[0]]: wanted });
+      const before = read[KEYS[0]]?.value;
+      if (before === undefined) return;
+      assert.equal(values(sysctl, edited(sysctl, after, { [KEYS[0]]: before }), [KEYS[0]])[KEYS[0]], before);
+    }),
+    { numRuns: 2000 },
+  );
+  assert(edits > 500, `only ${edits} of 2000 files could be edited`);
 });
 
 test("null leaves no assignment", () => {
@@ -54,7 +80,7 @@ test("null leaves no assignment", () => {
 /** The file edits or is refused; either way in time. */
 const timed = {
   ...sysctl,
-  edit: (tree: Tree, values: Wanted) => orRefused(() => edit(sysctl, tree, values)) ?? new Map(),
+  edit: (tree: Tree, choice: Wanted) => orRefused(() => edit(sysctl, tree, choice)) ?? new Map(),
 };
 
 test("10 MB are edited in well under a second, and hostile lines in linear time", () => {

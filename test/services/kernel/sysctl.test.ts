@@ -46,8 +46,8 @@ describe("sysctlOrder", () => {
       "/usr/lib/sysctl.d/zz-vendor.conf",
       "/etc/sysctl.conf",
     ];
-    assert.deepEqual(sysctlOrder(paths, ROOT), after);
-    assert.deepEqual(sysctlOrder([...paths, ROOT], ROOT), after);
+    assert.deepEqual(sysctlOrder(paths, ROOT).after, after);
+    assert.deepEqual(sysctlOrder([...paths, ROOT], ROOT).after, after);
   });
 
   test("a file masks those of its name in later folders", () => {
@@ -57,9 +57,9 @@ describe("sysctlOrder", () => {
       "/usr/local/lib/sysctl.d/x.conf",
       "/run/sysctl.d/x.conf",
     ];
-    assert.deepEqual(sysctlOrder([...paths, "/etc/sysctl.d/x.conf"], ROOT), ["/etc/sysctl.d/x.conf"]);
-    assert.deepEqual(sysctlOrder(paths, ROOT), ["/run/sysctl.d/x.conf"]);
-    assert.deepEqual(sysctlOrder(["/usr/lib/sysctl.d/wapt.conf"], ROOT), []);
+    assert.deepEqual(sysctlOrder([...paths, "/etc/sysctl.d/x.conf"], ROOT).after, ["/etc/sysctl.d/x.conf"]);
+    assert.deepEqual(sysctlOrder(paths, ROOT).after, ["/run/sysctl.d/x.conf"]);
+    assert.deepEqual(sysctlOrder(["/usr/lib/sysctl.d/wapt.conf"], ROOT).after, []);
   });
 
   test("bytes sort as numbers, and only *.conf files of the folders count", () => {
@@ -69,7 +69,7 @@ describe("sysctlOrder", () => {
       "/etc/sysctl.d/wapt-2.conf",
       "/etc/sysctl.d/zz.conf~",
     ];
-    assert.deepEqual(sysctlOrder([...paths, "/etc/sysctl.d/sub/zz.conf", "/tmp/zz.conf"], ROOT), [
+    assert.deepEqual(sysctlOrder([...paths, "/etc/sysctl.d/sub/zz.conf", "/tmp/zz.conf"], ROOT).after, [
       "/etc/sysctl.d/wapta.conf",
     ]);
   });

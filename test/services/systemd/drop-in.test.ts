@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { dropIn, dropInOrder } from "../../../provider/services/systemd/drop-in";
+import { dropIn, dropInOrder, limitTree } from "../../../provider/services/systemd/drop-in";
 import { FormatError, type Tree } from "../../../provider/text/format";
 import { assertEdits, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
 
@@ -69,6 +69,37 @@ describe("our drop-in", () => {
     }
   });
 
+  const UNIT = "/lib/systemd/system/nginx.service";
+  const SITE = `${FOLDER}/site.conf`;
+  const beside = (files: Record<string, string>, own: readonly string[] = []): Tree => ({
+    root: ROOT,
+    files: new Map(Object.entries(files)),
+    before: [UNIT, SITE].filter((path) => path in files),
+    after: [LATER].filter((path) => path in files),
+    own: new Set(own),
+  });
+
+  test("is not written where the unit itself or an earlier drop-in gives the wanted limit, and goes where it did", () => {
+    for (const path of [UNIT, SITE]) {
+      const tree = beside({ [path]: "[Unit]\n[Service]\nLimitNOFILE=32768\n" });
+      assert.deepEqual(dropIn.read(tree, [KEY]), { [KEY]: { value: "32768", file: path, line: 3 } });
+      assert.deepEqual(set(tree, "32768"), new Map());
+      const raised = edited(dropIn, tree, { [KEY]: "65536" });
+      assert.equal(raised.files.get(ROOT), "[Service]\nLimitNOFILE=65536\n");
+      assert.deepEqual(set(raised, "32768"), new Map([[ROOT, ""]]));
+      assert.deepEqual(set(raised, null), new Map([[ROOT, ""]]));
+    }
+  });
+
+  test("is not needed where the administrator's own decides, earlier or later: that is edited", () => {
+    const text = "[Service]\n# site\nLimitNOFILE = 1024\nNice=1\n";
+    for (const path of [SITE, LATER]) {
+      const tree = beside({ [UNIT]: "[Service]\nLimitNOFILE=32768\n", [path]: text }, [path]);
+      assert.deepEqual(set(tree, "65536"), new Map([[path, text.replace("1024", "65536")]]));
+      assert.deepEqual(edited(dropIn, edited(dropIn, tree, { [KEY]: "65536" }), { [KEY]: "1024" }).files, tree.files);
+    }
+  });
+
   test("takes no other setting, and no value that a line can't hold", () => {
     for (const value of ["", "5\n", "5\r6", " 6", "6\t", "5\0", "5\u20ac"]) {
       assert.throws(() => set(treeOf(OURS), value), FormatError, JSON.stringify(value));
@@ -119,6 +150,23 @@ describe("our drop-in", () => {
   });
 });
 
+describe("limitTree", () => {
+  test("has the administrator's own drop-ins of the unit itself, and not the one of WAPT's package", () => {
+    const site = `${FOLDER}/site.conf`;
+    const all = "/etc/systemd/system/service.d/all.conf";
+    const wapt = `${FOLDER}/nginx_worker_files_limit.conf`;
+    const files = new Map([site, all, wapt].map((path) => [path, "[Service]\nLimitNOFILE=5\n"]));
+    const tree = limitTree(
+      { files, names: [], own: new Set(files.keys()) },
+      "nginx",
+      "/lib/systemd/system/nginx.service",
+    );
+    assert.deepEqual(tree.own, new Set([site]));
+    assert.deepEqual(tree.before, ["/lib/systemd/system/nginx.service", all, wapt, site]);
+    assert.equal(tree.root, `${FOLDER}/zz-pulumi-wapt.conf`);
+  });
+});
+
 describe("dropInOrder", () => {
   const [own, run, local, vendor, all] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"]
     .map((folder) => `${folder}/systemd/system/nginx.service.d/x.conf`)
@@ -138,13 +186,13 @@ describe("dropInOrder", () => {
       "/etc/sysctl.d/zz.conf",
     ];
     const after = [`${FOLDER}/wapta.conf`, run, vendor!.replace("/x.", "/zz.")];
-    assert.deepEqual(dropInOrder([...paths, ...others], ROOT), after);
-    assert.deepEqual(dropInOrder([...paths, ROOT], ROOT), after);
+    assert.deepEqual(dropInOrder([...paths, ...others], ROOT).after, after);
+    assert.deepEqual(dropInOrder([...paths, ROOT], ROOT).after, after);
   });
 
   test("a file masks those of its name in later folders, those for all services last", () => {
     const paths = [all, vendor, local, run, own].map((path) => path!);
-    while (paths.length > 0) assert.deepEqual(dropInOrder(paths, ROOT), [paths.pop()]);
+    while (paths.length > 0) assert.deepEqual(dropInOrder(paths, ROOT).after, [paths.pop()]);
   });
 
   test("a file in place of the root is refused", () => {
@@ -152,6 +200,6 @@ describe("dropInOrder", () => {
     assert.throws(() => dropInOrder([mask], "/run/systemd/system/a-b.service.d/wapt.conf"), {
       message: `${mask}:1: this file is read in place of /run/systemd/system/a-b.service.d/wapt.conf; remove or rename it`,
     });
-    assert.deepEqual(dropInOrder(["/run/systemd/system/nginx.service.d/wapt.conf"], ROOT), []);
+    assert.deepEqual(dropInOrder(["/run/systemd/system/nginx.service.d/wapt.conf"], ROOT).after, []);
   });
 });
