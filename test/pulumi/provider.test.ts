@@ -133,7 +133,8 @@ describe("a resource's life", () => {
 
     // As where the server could not be asked when the resource was checked first.
     const unasked = again(engine);
-    unasked.inputs = { ...engine.inputs, settings: { ...(engine.inputs.settings as object), nofile: 500000 } };
+    const settled = { ...(engine.inputs.settings as object), nofile: 500000 };
+    unasked.inputs = { ...engine.inputs, settings: settled, derived: undefined };
     assert.equal((await unasked.preview(args)).unchanged, true);
 
     const given = again(engine);

@@ -122,9 +122,9 @@ export class Provider {
       const warnings = [...(target.warnings ?? []), ...loweredWarnings(target, server)];
       for (const warning of warningsOf({ warnings }, args)) this.say(args, warning);
       const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
-      const drift = olds && isNews ? { found: foundOn(server, target, olds, new Date()) } : {};
-      const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));
       const derived = derivedOf(definition, args, target);
+      const drift = olds && isNews ? { found: foundOn(server, target, withDerived(olds, derived), new Date()) } : {};
+      const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));
       const wanted = { settings: { ...settings, ...derived }, derived };
       return { inputs: defined({ ...inputs, ...before, ...wanted, ...drift, ...run }), failures };
     } catch (error) {
@@ -323,6 +323,10 @@ const derivedOfState = (
   olds: Properties,
   news: { readonly args: object; readonly settings: Settings },
 ): Settings | undefined => rememberedDerived(definition, olds, formerOf(definition, olds)?.settings, news);
+
+/** A state that does not know yet what the server makes of defaults is right in what it says of them. */
+const withDerived = (olds: Properties, derived: Settings | undefined): Properties =>
+  olds.derived === undefined ? { ...olds, settings: { ...(olds.settings as Settings), ...derived } } : olds;
 
 const isSettings = (value: unknown): value is Settings => typeof value === "object" && value !== null;
 
