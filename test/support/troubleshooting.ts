@@ -60,7 +60,7 @@ const TOPICS: readonly Topic[] = [
   {
     title: "nginx",
     text: "`nginx -t` says on the server what nginx thinks of its files. A warning of the preflight is about speed, not about right or wrong: put it right on the server, or accept it by `accept`.",
-    files: ["provider/services/nginx/"],
+    files: ["provider/services/nginx/", "provider/services/selinux/"],
   },
   {
     title: "PostgreSQL and the pool",
