@@ -4,6 +4,7 @@
  */
 import { argumentNames, checkArguments } from "./resources/definition";
 import { type WaptServerArguments, waptServer } from "./resources/wapt-server";
+import { CLIENTS_OF_ONE_SERVER } from "./sizing";
 import { connectionFields } from "./ssh/connection";
 import { notAName } from "./text/nearest";
 
@@ -25,7 +26,7 @@ export class SiteError extends Error {
 type Bag = Readonly<Record<string, unknown>>;
 
 /** Keys of the site, in the project's own namespace. */
-const SITE_KEYS = ["servers", "connection", "uploads", "minFree"];
+const SITE_KEYS = ["servers", "clients", "connection", "uploads", "minFree"];
 /** Keys of the provider. */
 const PROVIDER_KEYS = ["sshPassword", "sshPrivateKey", "sshPrivateKeyPassword", "sudoPassword", "forget", "adopt"];
 /** What a server of the list has beside the arguments of `WaptServer`. */
@@ -56,12 +57,46 @@ class Site {
     this.checkKeys("pulumi-wapt", PROVIDER_KEYS);
     const connection = this.object("connection");
     this.checkNames("connection", connection, "field of a connection", connectionFields);
-    const listed = this.list("servers");
+    const listed = this.shared(this.list("servers"));
     // What a server shares with all others is wrong once.
     if (this.problems.length > 0) return [];
     const servers = listed.flatMap((one, at) => this.server(`servers[${at}]`, one, connection));
     this.checkTwice(servers);
     return servers.map(({ server }) => server);
+  }
+
+  /** The servers with their shares of the site's `clients`: those that have none of their own carry the rest, evenly. */
+  private shared(listed: readonly unknown[]): readonly unknown[] {
+    const text = this.config[`${this.project}:clients`];
+    if (!text || text === "0") return listed;
+    const open = listed.filter((one) => isBag(one) && one.clients === undefined);
+    const own = listed.map((one) => (isBag(one) && typeof one.clients === "number" ? one.clients : 0));
+    const rest = Number(text) - own.reduce((sum, clients) => sum + clients, 0);
+    const share = Math.ceil(rest / open.length);
+    if (!/^[1-9]\d{0,8}$/.test(text))
+      return this.wrong(
+        "clients",
+        "give the number of WAPT clients of all servers together, a whole number of 1 or more",
+      );
+    if (open.length === 0)
+      return this.wrong(
+        "clients",
+        "each server has clients of its own, so this has no effect: remove one or the other",
+      );
+    if (rest < open.length)
+      return this.wrong(
+        "clients",
+        `${text} leave ${rest} for ${open.length} servers without clients of their own: give more`,
+      );
+    if (share > CLIENTS_OF_ONE_SERVER && !open.every((one) => isBag(one) && one.allowAbove5000 === true)) {
+      const enough = Math.ceil(rest / CLIENTS_OF_ONE_SERVER);
+      return this.wrong(
+        "clients",
+        `${rest} clients on ${open.length} servers are ${share} each, more than the ${CLIENTS_OF_ONE_SERVER} that one WAPT ` +
+          `server carries: list ${enough} servers`,
+      );
+    }
+    return listed.map((one) => (isBag(one) && one.clients === undefined ? { ...one, clients: share } : one));
   }
 
   private server(at: string, given: unknown, shared: Bag): { at: string; server: SiteServer }[] {

@@ -57,6 +57,18 @@ describe("a site", () => {
     ]);
   });
 
+  it("splits its clients evenly among the servers that have none of their own", () => {
+    const hosts = ["a", "b", "c"].map((host) => ({ host }));
+    const clients = (keys: object) => siteOf("paris", config({ ...keys })).map(({ args }) => args.clients);
+    assert.deepEqual(clients({ clients: 12000, servers: hosts }), [4000, 4000, 4000]);
+    assert.deepEqual(
+      clients({ clients: 10001, servers: [{ host: "a", clients: 2000 }, hosts[1], hosts[2]] }),
+      [2000, 4001, 4001],
+    );
+    assert.deepEqual(clients({ clients: 0, servers: [PARIS] }), [3000]);
+    assert.deepEqual(clients({ clients: 9000, servers: [{ host: "a", allowAbove5000: true }] }), [9000]);
+  });
+
   const refused: [string, Record<string, unknown>, RegExp[]][] = [
     [
       "no servers",
@@ -115,6 +127,26 @@ describe("a site", () => {
         ],
       },
       [/^paris:servers\[1\]: the name a is that of servers\[0\] too: give it another name$/],
+    ],
+    [
+      "more clients than its servers carry",
+      { clients: 12000, servers: [{ host: "a" }, { host: "b" }] },
+      [/^paris:clients: 12000 clients on 2 servers are 6000 each, more than the 5000 .*: list 3 servers$/],
+    ],
+    [
+      "clients that no server is left for",
+      { clients: 12000, servers: [PARIS] },
+      [/^paris:clients: each server has clients of its own/],
+    ],
+    [
+      "fewer clients than its servers have",
+      { clients: 2000, servers: [PARIS, { host: "b" }] },
+      [/^paris:clients: 2000 leave -1000 for 1 servers/],
+    ],
+    [
+      "clients that are no number",
+      { clients: "many", servers: [{ host: "a" }] },
+      [/^paris:clients: give the number of WAPT clients of all servers/],
     ],
     [
       "more clients than one server carries",
