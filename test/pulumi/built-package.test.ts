@@ -121,6 +121,6 @@ describe("the built package's code", () => {
     const { stderr } = await promisify(execFile)(process.execPath, options, { cwd: repository }).catch(
       (error) => error,
     );
-    assert.match(stderr, /^usage: /, "the command, which was given no words, and no warning before it");
+    assert.match(stderr, /^usage:\n/, "the command, which was given no words, and no warning before it");
   });
 });
