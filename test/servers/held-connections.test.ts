@@ -30,7 +30,7 @@ describe("a server of 5,000 clients", { skip: skipWithoutLab() }, () => {
     );
     const { host, hostKey, privateKey } = server;
     const connection = { user: "admin", sudo: true, hostKey };
-    const config = { "wapt-site:servers": [{ name: "paris", host, clients: CLIENTS, connection }] };
+    const config = { "wapt-site:servers": [{ name: "paris", host, clients: CLIENTS, connection, accept: ["memory"] }] };
     const env = { PULUMI_WAPT_SSH_PRIVATE_KEY: privateKey };
     stack = new Stack({ cli, project: join(__dirname, "../.."), name: "paris", folder, config, env });
     await stack.init();

@@ -57,15 +57,17 @@ wapt_units() {
   done
 }
 
-# Of a command line the file of an option -c and the like, or an ini file at its end, as huey takes it.
+# Of a command line the ini file of an option -c and the like, or the one at its end, as huey takes it. The -c of a shell
+# that starts it names none.
 wapt_named() {
   awk '
+    function is_ini(word) { return word ~ /^\/.*\.ini$/ }
     {
       for (at = 2; at <= NF; at++) {
         word = $at
-        if (sub(/^--?(c|config|configfile|ini)=/, "", word)) print word
-        else if (word ~ /^--?(c|config|configfile|ini)$/) print $(at + 1)
-        else if (at == NF && word ~ /^\/.*\.ini$/) print word
+        if (sub(/^--?(c|config|configfile|ini)=/, "", word) && is_ini(word)) print word
+        else if (word ~ /^--?(c|config|configfile|ini)$/ && is_ini($(at + 1))) print $(at + 1)
+        else if (at == NF && is_ini(word)) print word
       }
     }' | head -n 1
 }
