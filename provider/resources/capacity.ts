@@ -22,12 +22,13 @@ export function memoryProblems(
 ): Problem[] {
   const { root, kernel, wapt } = server;
   const has = kernel.memoryKilobytes;
-  const need = pool * BACKEND_KILOBYTES;
+  const all = pool * wapt.pools.count;
+  const need = all * BACKEND_KILOBYTES;
   const isElsewhere = wapt.database !== undefined && !wapt.database.isHere;
   if (root !== "" || isElsewhere || has === 0 || need + OTHER_KILOBYTES <= has || accept.includes("memory")) return [];
-  const fits = Math.max(0, Math.floor((has - OTHER_KILOBYTES) / BACKEND_KILOBYTES));
+  const fits = Math.max(0, Math.floor((has - OTHER_KILOBYTES) / BACKEND_KILOBYTES / wapt.pools.count));
   const reason =
-    `preflight, memory: when all PCs come back at once the pool of ${pool} fills, which takes ${mebibytes(need)} of PostgreSQL; ` +
+    `preflight, memory: when all PCs come back at once the pool of ${all} fills, which takes ${mebibytes(need)} of PostgreSQL; ` +
     `the server has ${mebibytes(has)} for that and all else, and would swap or be killed. Give it more memory, or a smaller pool by ` +
     `dbMaxConnections (${fits} fit), or take the risk by accept: ["memory"]`;
   return [{ property: "dbMaxConnections", reason }];

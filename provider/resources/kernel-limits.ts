@@ -11,6 +11,7 @@ import {
 import { nginxProbe, nginxProblems, nginxUser } from "../services/nginx/nginx";
 import { servingProblems } from "../services/nginx/serving";
 import { limitPlace, reload, stoppedNeeds, unitOfLimit, unloadedFindings } from "../services/systemd/units";
+import { waptProbe } from "../services/wapt/wapt";
 import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
 import { hardwareWarnings } from "./capacity";
@@ -55,7 +56,7 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     LimitNOFILE: sizes().limitNofile,
   }),
   derived: { nofile: "nofile" },
-  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf)],
+  probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf), waptProbe(args.waptserverIni)],
   target(settings, server, args) {
     const { LimitNOFILE } = settings;
     // Whose limits they are says nginx's configuration, which is not known where nginx itself can't read it.
@@ -63,7 +64,9 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     if (refused.length > 0) return unreadable(refused);
     const users = [...new Set(["wapt", nginxUser(server.nginx, args.nginxUser)])];
     const sysctls = ["net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"] as const;
-    const units = [server.nginx.unit, ...waptUnits(server)].filter((unit) => server.systemd(unit).installed);
+    const units = [...new Set([...nginxUnits(server), ...waptUnits(server)])].filter(
+      (unit) => server.systemd(unit).installed,
+    );
     const unloaded = units.map((unit) => unloadedFindings(unit, server.systemd(unit)));
     const logins = nofilePlaces(server, users, args.nofile);
     const nofile = Math.max(...logins.map(({ value }) => Number(value)));
@@ -92,6 +95,12 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
     };
   },
 };
+
+/** nginx's unit. Where none serves it may be one that served before, which is not given back for that. */
+function nginxUnits({ nginx, record }: Server): string[] {
+  const recorded = nginx.serving ? [] : Object.keys(record).flatMap((id) => unitOfLimit(id) ?? []);
+  return [nginx.unit, ...recorded.filter((unit) => !/^wapt(?:server|tasks)(?:-|$)/.test(unit))];
+}
 
 /** Units that had a limit when they were there, or when nginx was started by another one. */
 function formerUnits({ record }: Server, units: readonly string[]): string[] {

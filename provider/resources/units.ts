@@ -11,8 +11,10 @@ export const unitsProbe = systemdProbe(["nginx", "waptserver", "waptserver-*", "
  * WAPT's units that are in use, those first that work for another: of several programs for one thing, such as
  * `waptserver-uwsgi`, those that run or are started at boot; the usual ones where none is.
  */
-export function waptUnits({ systemd, root }: Server): string[] {
-  const all = systemd.names.filter((name) => /^wapt(?:server|tasks)(?:-|$)/.test(name)).sort();
+export function waptUnits({ systemd, root, wapt }: Server): string[] {
+  const isServer = (name: string) =>
+    /^wapt(?:server|tasks)$/.test(name) || wapt.units.some((unit) => unit.name === name);
+  const all = systemd.names.filter((name) => /^wapt(?:server|tasks)(?:-|$)/.test(name) && isServer(name)).sort();
   const inUse = all.filter((name) => root !== "" || systemd(name).active || systemd(name).enabled);
   const isUsual = (name: string) => !name.includes("-");
   const usual = all.filter((name) => isUsual(name) && !inUse.some((one) => !isUsual(one) && kindOf(one) === name));

@@ -64,7 +64,7 @@ export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSett
       needs: oldPools(server),
       left: stoppedNeeds(server.systemd),
       problems: [
-        ...memoryProblems(server, all, args),
+        ...memoryProblems(server, db_max_connections, args),
         ...listenerProblems(server.wapt, waptUnits(server), server.systemd("waptserver").active),
         ...diskProblems(server, [folderOf(server.wapt)], "waptserverIni"),
       ],

@@ -29,8 +29,12 @@ const kernel = (sysctl: Record<string, string>): KernelState => ({
 const conf = (text: string) => ({ tree: { root: NGINX, files: new Map([[NGINX, text]]) } }) as unknown as NginxState;
 const disk = (freeKilobytes: number, writable: boolean) =>
   ({ disks: [{ path: "/etc/nginx", freeKilobytes, writable }] }) as unknown as Base;
-const sized = (cpus: number, memoryKilobytes: number, isHere = true) =>
-  ({ root: "", kernel: { cpus, memoryKilobytes }, wapt: { database: { isHere } } }) as unknown as Server;
+const sized = (cpus: number, memoryKilobytes: number, isHere = true, count = 1) =>
+  ({
+    root: "",
+    kernel: { cpus, memoryKilobytes },
+    wapt: { database: { isHere }, pools: { count } },
+  }) as unknown as Server;
 const cluster = (tasksMax: number) => ({ unit: "postgresql@15-main", tasksMax }) as unknown as Cluster;
 
 const cases: [string, Findings, string | undefined][] = [
@@ -38,6 +42,11 @@ const cases: [string, Findings, string | undefined][] = [
   ["memory that is not half enough", errors(slotProblems(100 * 1024, 1250)), "error, 100 MiB"],
   ["memory that a full pool fits in", errors(memoryProblems(sized(2, 3 * GIB), 615, {})), undefined],
   ["memory that a full pool would fill", errors(memoryProblems(sized(2, 2 * GIB), 615, {})), "error, 447 fit"],
+  [
+    "memory that four full pools would fill",
+    errors(memoryProblems(sized(2, 2 * GIB, true, 4), 400, {})),
+    "error, 111 fit",
+  ],
   ["memory that is accepted", errors(memoryProblems(sized(2, 2 * GIB), 615, { accept: ["memory"] })), undefined],
   ["a pool of another machine's", errors(memoryProblems(sized(2, 2 * GIB, false), 615, {})), undefined],
   ["hardware as the vendor asks", warnings(hardwareWarnings(sized(8, 7.6 * GIB), 3000)), undefined],

@@ -3,13 +3,13 @@ import type { Tree } from "../../text/format";
 import type { Step } from "../../transaction/service";
 import type { Conflict, Place, Planned } from "../../transaction/target";
 import { argumentsOf, type Configuration, type Directive } from "./configuration";
-import { addressOf, decidingListen, foundOf, listensOf, QUEUE, waptListens } from "./listen";
+import { boundAddress, decidingListen, foundOf, listensOf, QUEUE, waptListens } from "./listen";
 import { type NginxState, nginxPlace } from "./nginx";
 
 /** The addresses on which agents reach WAPT, those in files that nginx reads more than once left out. */
 function addressesOf(tree: Tree): string[] {
   const configuration = listensOf(tree);
-  const addresses = waptListens(configuration).flatMap((one) => addressOf(one) ?? []);
+  const addresses = waptListens(configuration).flatMap((one) => boundAddress(configuration, one) ?? []);
   return [...new Set(addresses)].filter((address) => isEditable(configuration, decidingListen(configuration, address)));
 }
 
@@ -77,7 +77,7 @@ export function queueWarnings({ tree, queues }: NginxState, backlog: number, som
 
 function unmanagedWarning(configuration: Configuration, listen: Directive, backlog: number): string[] {
   const { source, statement } = listen;
-  const address = addressOf(listen);
+  const address = boundAddress(configuration, listen);
   const where = `preflight, backlog: ${source.path}:${source.lineAt(statement.start)}: listen ${argumentsOf(source, statement)[0]}`;
   const isOther =
     /^unix:/.test(argumentsOf(source, statement)[0] ?? "") || argumentsOf(source, statement).includes("quic");

@@ -30,6 +30,20 @@ export function addressOf({ source, statement }: Directive): string | undefined 
   return `${host === "*" ? "0.0.0.0" : host.toLowerCase()}:${port}`;
 }
 
+/**
+ * The address that is really bound: one of a server's own is not where another listen has all addresses of its port and
+ * none of its own listens has options of the socket. A `backlog=` there would make nginx bind it beside, which fails.
+ */
+export function boundAddress(configuration: Configuration, listen: Directive): string | undefined {
+  const address = addressOf(listen);
+  const port = address?.slice(address.lastIndexOf(":"));
+  const all = address?.startsWith("[") ? `[::]${port}` : `0.0.0.0${port}`;
+  if (address === undefined || address === all) return address;
+  const listens = configuration.directives.filter((one) => one.name === "listen" && serverOf(one.block));
+  const isBound = listens.some((one) => addressOf(one) === address && hasSocketOptions(one));
+  return !isBound && listens.some((one) => addressOf(one) === all) ? all : address;
+}
+
 function serverOf(block: Block): Block | undefined {
   for (let at: Block | undefined = block; at?.parent; at = at.parent) {
     if (at.name === "server" && at.parent.name === "http") return at;

@@ -3,9 +3,9 @@
 # shellcheck disable=SC2154 # root, state and the like are theirs
 
 probe_systemd() { # UNIT...: names or patterns of names
-  # The nginx that serves may be of another unit.
+  # The nginx that serves may be of another unit, and one that got a limit of ours may be gone.
   # shellcheck disable=SC2046 # names of units
-  set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)")
+  set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)" && units_with_ours)
   for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
     # Those of all services, too.
     files_that_name LimitNOFILE "$prefix/systemd/system/service.d"
@@ -43,6 +43,13 @@ unit_names() { # NAME...
   done | awk '!seen[$0]++'
 }
 
+units_with_ours() {
+  for f in "$root"/etc/systemd/system/*.service.d/zz-pulumi-wapt.conf; do
+    f=${f%.service.d/*}
+    case ${f##*/} in *[!A-Za-z0-9:_.@-]* | '*') ;; *) printf '%s\n' "${f##*/}" ;; esac
+  done
+}
+
 units_like() { # PATTERN
   if [ -z "$root" ]; then
     limited systemctl list-unit-files --no-legend --no-pager --full "$1.service" 2>/dev/null | awk '{ print $1 }'
@@ -71,7 +78,8 @@ unit_fragments() { # UNIT...
 }
 
 unit_itself() { # UNIT FILE: where that names a limit
-  if is_readable "$2" && contents "$2" | grep -q LimitNOFILE; then
+  # That of a masked one is a link to /dev/null.
+  if [ -f "$root$2" ] && is_readable "$2" && contents "$2" | grep -q LimitNOFILE; then
     fact systemd fragment "$1" "$2"
     masked "$2" unit
   fi

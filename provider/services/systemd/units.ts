@@ -67,7 +67,9 @@ function unitOf(facts: Facts, name: string): Unit {
   const block = blocks.find((properties) => properties.Id === `${name}.service`);
   const [, ...process] = facts.named("process").find(([pid]) => pid === block?.MainPID) ?? [];
   return {
-    installed: block ? block.LoadState !== "not-found" : facts.named("unit-file").some(([unit]) => unit === name),
+    installed: block
+      ? !/^(not-found|masked)$/.test(block.LoadState ?? "")
+      : facts.named("unit-file").some(([unit]) => unit === name),
     fragment: facts.named("fragment").find(([unit]) => unit === name)?.[1],
     active: block?.ActiveState === "active",
     enabled: block?.UnitFileState?.startsWith("enabled") ?? false,

@@ -25,9 +25,11 @@ wapt_own_host() { # WAPTSERVER_INI
   host=$(number_or_name "$1" db_host)
   if [ -z "$host" ]; then return; fi
   own=$(awk '/\|-- / { address = $2 } /32 host LOCAL/ { print address }' /proc/net/fib_trie 2>/dev/null)
-  for address in $(limited getent ahostsv4 "$host" | awk '{ print $1 }'); do
+  for address in $(limited getent ahostsv4 -- "$host" | awk '{ print $1 }'); do
+    # All of 127 is loopback, and Debian names a server by 127.0.1.1.
     case "
 $own
+$(case $address in 127.*) printf '%s' "$address" ;; esac)
 " in *"
 $address
 "*) fact wapt own-host "$host" && return ;; esac
@@ -39,16 +41,20 @@ $address
 wapt_units() {
   named='' plain='' taken=''
   for unit in $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks); do
-    if wapt_in_use "$unit"; then
+    wapt_asked "$unit"
+    # Another name of a unit is no other unit.
+    if [ -z "$command" ] || [ "$id" != "$unit.service" ]; then continue; fi
+    f=$(printf '%s\n' "$command" | wapt_named)
+    program=${command%% *}
+    program=${program##*/}
+    # One that only has such a name, as for a backup, is no server.
+    case $unit,$f,$program in *-*,,uwsgi*) ;; *-*,,*) continue ;; esac
+    if [ -n "$in_use" ]; then
       taken="$taken ${unit%%-*}"
     else
       case $unit,$taken in *-*,* | waptserver,*waptserver* | wapttasks,*wapttasks*) continue ;; esac
     fi
-    command=$(wapt_command "$unit")
-    if [ -z "$command" ]; then continue; fi
-    f=$(printf '%s\n' "$command" | wapt_named)
-    program=${command%% *}
-    fact wapt unit "$unit" "$f" "${program##*/}"
+    fact wapt unit "$unit" "$f" "$program" "$(printf '%s\n' "$command" | wapt_processes)"
     case $unit,$f in
       waptserver*,) plain=1 ;;
       waptserver*) named="$named$f
@@ -72,24 +78,33 @@ wapt_named() {
     }' | head -n 1
 }
 
-wapt_in_use() { # UNIT
-  if [ -z "$root" ]; then
-    limited systemctl -q is-active "$1" 2>/dev/null || limited systemctl -q is-enabled "$1" 2>/dev/null
-    return
-  fi
-  for f in "$root"/etc/systemd/system/*.wants/"$1.service"; do [ ! -L "$f" ] || return 0; done
-  return 1
+# How many processes the command line of uwsgi names; nothing where it names none.
+wapt_processes() {
+  awk '
+    {
+      for (at = 2; at <= NF; at++) {
+        word = $at
+        if (sub(/^(--(processes|workers)=|-p)/, "", word) && word ~ /^[0-9]+$/) found = word
+        else if ($at ~ /^(-p|--(processes|workers))$/) found = $(at + 1)
+      }
+      print found
+    }' | head -n 1
 }
 
-wapt_command() { # UNIT: what it starts
-  if [ -z "$root" ]; then
-    limited systemctl show -p ExecStart --value "$1" 2>/dev/null |
-      sed -n 's/.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1
+# A unit's own name in `id`, what it starts in `command`, and whether it runs or is started at boot in `in_use`.
+wapt_asked() { # UNIT
+  if [ -n "$root" ]; then
+    id=$1.service in_use=''
+    for f in "$root"/etc/systemd/system/*.wants/"$1.service"; do if [ -L "$f" ]; then in_use=1; fi; done
+    command=$(unit_fragments "$1" | while read -r _ fragment; do
+      if is_readable "$fragment"; then contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*//p' | head -n 1; fi
+    done)
     return
   fi
-  unit_fragments "$1" | while read -r _ fragment; do
-    if is_readable "$fragment"; then contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*//p' | head -n 1; fi
-  done
+  shown=$(limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$1" 2>/dev/null)
+  id=$(printf '%s\n' "$shown" | sed -n 's/^Id=//p')
+  command=$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
+  in_use=$(printf '%s\n' "$shown" | grep -E '^(ActiveState=active|UnitFileState=enabled.*)$')
 }
 
 # Where WAPT's installer puts it, by the version.

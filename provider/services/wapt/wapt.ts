@@ -18,6 +18,8 @@ export interface WaptUnit {
   readonly ini?: string;
   /** The name of the program that it starts. */
   readonly program: string;
+  /** How many processes its command line names for uwsgi; "" where it names none. */
+  readonly processes: string;
 }
 
 export interface WaptState {
@@ -54,7 +56,7 @@ export const wapt: Service<WaptState> = {
     const [changed] = facts.named("changed")[0] ?? [];
     const units = facts
       .named("unit")
-      .map(([name = "", ini, program = ""]) => ({ name, ini: ini || undefined, program }))
+      .map(([name = "", ini, program = "", processes = ""]) => ({ name, ini: ini || undefined, program, processes }))
       .sort((one, other) => (one.name < other.name ? -1 : 1));
     return {
       units,
@@ -101,10 +103,10 @@ export function readersOf({ units, tree }: WaptState): string[] | undefined {
 function poolsOf(units: readonly WaptUnit[], tree: Tree): WaptState["pools"] {
   const servers = units.filter((unit) => isServer(unit) && iniOf(unit, tree) === tree.root);
   let count = 0;
-  for (const { name, program } of servers) {
+  for (const { name, program, processes: onCommandLine } of servers) {
     if (!program.startsWith("uwsgi")) count += 1;
     else {
-      const processes = uwsgiProcesses(tree);
+      const processes = uwsgiProcesses(tree, onCommandLine);
       if (processes === undefined)
         return {
           count: 1,
@@ -116,8 +118,9 @@ function poolsOf(units: readonly WaptUnit[], tree: Tree): WaptState["pools"] {
   return { count: Math.max(1, count) };
 }
 
-/** uwsgi's `processes`, or `workers`, one without either; undefined where the file does not say it. */
-function uwsgiProcesses(tree: Tree): number | undefined {
+/** uwsgi's `processes`, or `workers`, one without either; undefined where that is not said. */
+function uwsgiProcesses(tree: Tree, onCommandLine: string): number | undefined {
+  if (onCommandLine !== "") return /^[1-9]\d{0,3}$/.test(onCommandLine) ? Number(onCommandLine) : undefined;
   try {
     const found = ini.read(tree, ["uwsgi.processes", "uwsgi.workers"]);
     const said = found["uwsgi.processes"]?.value ?? found["uwsgi.workers"]?.value ?? "1";

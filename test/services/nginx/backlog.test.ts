@@ -44,6 +44,14 @@ describe("the listens on which agents reach WAPT", () => {
     assert.deepEqual(addresses(`server { listen 82; location / { proxy_pass https://elsewhere.example:8080; } }`), []);
   });
 
+  it("are those of a wildcard beside it, where a listen of one address is not bound by itself", () => {
+    const site = (options: string) =>
+      `server { listen 443 default_server; } server { listen 10.0.0.5:443${options}; ${PROXY} }`;
+    assert.deepEqual(addresses(site("")), ["0.0.0.0:443"]);
+    assert.deepEqual(addresses(site(" bind")), ["10.0.0.5:443"]);
+    assert.deepEqual(addresses(`server { listen 10.0.0.5:443; ${PROXY} }`), ["10.0.0.5:443"]);
+  });
+
   it("are not sockets of other kinds, nor names", () => {
     assert.deepEqual(
       addresses(`server { listen unix:/run/a; listen 443 quic; listen wapt.example:80; listen 127.0.0.1; ${PROXY} }`),
