@@ -53,6 +53,12 @@ describe("WAPT's other layouts", { skip: skipWithoutLab() }, () => {
 
   test("uwsgi's unit gets its limit and its restart, each process its part of the pool, and all is as before", async () => {
     await say(server, UWSGI);
+    // One that only has such a name is no server, and one that is masked is no unit.
+    await say(server, `printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >${UNITS}/waptserver-backup.service`);
+    await say(
+      server,
+      `mv ${UNITS}/waptserver.service /root/; ln -s /dev/null ${UNITS}/waptserver.service; systemctl daemon-reload`,
+    );
     const untouched = await files(server);
     const whole = new ResourceLife(server, "WaptServer");
     const begun = await start("waptserver-uwsgi");
@@ -71,6 +77,22 @@ describe("WAPT's other layouts", { skip: skipWithoutLab() }, () => {
     assert.equal(await start("waptserver-uwsgi"), again, "a second run changes nothing");
     await whole.destroy();
     assert.deepEqual(await files(server), untouched);
+    await say(server, `rm ${UNITS}/waptserver.service; mv /root/waptserver.service ${UNITS}/; systemctl daemon-reload`);
+  });
+
+  test("a limit whose unit is gone is given back", async () => {
+    const limits = new ResourceLife(server, "KernelLimits");
+    await limits.up({ clients: 2500, limitNofile: 20000, nofile: 20000 });
+    assert.equal(await say(server, `ls ${UNITS}/waptserver-uwsgi.service.d`), "zz-pulumi-wapt.conf");
+    await say(
+      server,
+      `systemctl disable -q --now waptserver-uwsgi; rm ${UNITS}/waptserver-uwsgi.service; systemctl daemon-reload`,
+    );
+    await say(server, "systemctl enable -q --now waptserver");
+    await limits.up({ clients: 2500, limitNofile: 20000, nofile: 20000 });
+    assert.equal(await say(server, `ls -d ${UNITS}/waptserver-uwsgi.service.d 2>/dev/null || true`), "");
+    assert.equal((await limits.refresh()).pending, undefined);
+    await limits.destroy();
   });
 
   test("an nginx of another unit gets its limit there, and one of no unit is refused", async () => {

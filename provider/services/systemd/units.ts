@@ -1,6 +1,7 @@
 /** systemd's units: what they run with, their drop-ins, and what is left of stopping and starting them. */
 import { join } from "node:path";
 import type { Problem } from "../../problem";
+import type { Format } from "../../text/format";
 import { harmless } from "../../text/harmless";
 import type { Base } from "../../transaction/observation";
 import { bound, type Facts, type OpenFiles, openFiles } from "../../transaction/report";
@@ -102,6 +103,12 @@ const limitId = (unit: string): string => `${unit}.service LimitNOFILE`;
 /** The unit whose limit a name in the record is; undefined for another name. */
 export const unitOfLimit = (id: string): string | undefined => /^(\S+)\.service LimitNOFILE$/.exec(id)?.[1];
 
+/** That of a unit that is gone: our limit goes, and not back to what the unit's own file had. */
+const leftDropIn: Format = {
+  read: dropIn.read,
+  edit: (tree, wanted) => dropIn.edit(tree, Object.fromEntries(Object.keys(wanted).map((key) => [key, null]))),
+};
+
 /** The limit of open files of a unit's next process. */
 export function limitPlace(server: Base, unit: Unit, name: string, value: number): Place {
   const limit = unit.limitNofile;
@@ -109,7 +116,7 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     setting: "LimitNOFILE",
     id: limitId(name),
     stage: "systemd",
-    format: dropIn,
+    format: unit.installed ? dropIn : leftDropIn,
     tree: limitTree(server, name, unit.fragment),
     key: "Service.LimitNOFILE",
     value: String(value),
@@ -120,7 +127,8 @@ export function limitPlace(server: Base, unit: Unit, name: string, value: number
     steps: (text) => {
       if (server.root !== "") return [];
       const given: Step = { service: "systemd", verb: "limit", of: name, words: [name, text ?? "-"] };
-      return text === undefined ? [reload] : [reload, given];
+      // What is gone is asked for nothing.
+      return text === undefined || !unit.installed ? [reload] : [reload, given];
     },
   };
 }
