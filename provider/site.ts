@@ -127,7 +127,10 @@ class Site {
     for (const { at, server } of servers) {
       const { connection, root = "/" } = server.args;
       const sameName = names.get(server.name);
-      const key = JSON.stringify([connection.host.toLowerCase(), connection.port ?? 0, root]);
+      const { proxy } = connection;
+      // Behind another jump host the same private address is another server.
+      const ways = [connection, ...(proxy ? [proxy] : [])].map(({ host, port = 0 }) => [host.toLowerCase(), port]);
+      const key = JSON.stringify([ways, root]);
       const sameHost = hosts.get(key);
       if (sameHost)
         this.wrong(at, `${connection.host} is ${sameHost} too: one server has one owner; remove one of them`);

@@ -163,6 +163,25 @@ describe("a site", () => {
     });
   }
 
+  it("may name one private address behind two jump hosts, and behind two ports of one", () => {
+    const behind = (name: string, proxy?: object) => ({
+      ...PARIS,
+      name,
+      host: "192.168.1.10",
+      connection: proxy ? { proxy } : {},
+    });
+    const servers = [
+      behind("near"),
+      behind("paris", { host: "jump.paris.example" }),
+      behind("lyon", { host: "jump.lyon.example" }),
+      behind("lyon-2", { host: "jump.lyon.example", port: 2222 }),
+    ];
+    assert.deepEqual(problems({ servers }), []);
+    const [twice = "", ...others] = problems({ servers: [...servers, behind("x", { host: "Jump.Lyon.example" })] });
+    assert.match(twice, /^paris:servers\[4\]: 192\.168\.1\.10 is servers\[2\] too: one server has one owner/);
+    assert.deepEqual(others, []);
+  });
+
   it("may name one host by two ports, and two images of one host", () => {
     const ports = [
       { ...PARIS, name: "a", connection: { port: 22 } },

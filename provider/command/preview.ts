@@ -147,19 +147,22 @@ function claimsOf(stack: string, steps: readonly Step[]): Claim[] {
   const latest = new Map(steps.filter(({ urn }) => !gone.has(urn)).map((step) => [step.urn, step]));
   return [...latest.values()].flatMap(({ urn, oldState, newState }) => {
     const { connection, root, settings } = newState?.inputs ?? oldState?.inputs ?? {};
-    const { host, port } = connectionSchema.safeParse(connection).data ?? {};
+    const { host, port, proxy } = connectionSchema.safeParse(connection).data ?? {};
     if (host === undefined || typeof settings !== "object" || settings === null) return [];
     return [
       {
         server: nameIn(stack, urn),
-        route: JSON.stringify([host, port ?? 22, root ?? "/"]),
+        // Behind another jump host the same private address is another server.
+        route: JSON.stringify([host, port ?? 22, root ?? "/", ...(proxy ? [proxy.host, proxy.port ?? 22] : [])]),
         settings: Object.keys(settings),
       },
     ];
   });
 }
 
-const connectionSchema = z.looseObject({ host: z.string(), port: z.number().nullish() });
+const hopSchema = z.looseObject({ host: z.string(), port: z.number().nullish() });
+/** A proxy that is not known yet is none; a proxy has none of its own. */
+const connectionSchema = hopSchema.extend({ proxy: hopSchema.optional().catch(undefined) });
 
 const hostOf = (state: Step["oldState"]): string | undefined =>
   connectionSchema.safeParse(state?.inputs?.connection).data?.host;

@@ -102,6 +102,24 @@ describe("a summary of many", () => {
     assert.deepEqual(fleet().conflicts, []);
   });
 
+  it("takes one private address behind two jump hosts for two servers, and behind one for one", () => {
+    const behind = (name: string, proxy: unknown) => {
+      const document = JSON.parse(previewOfStack(name, name));
+      for (const { oldState, newState } of document.steps)
+        for (const state of [oldState, newState])
+          if (state?.inputs?.connection) state.inputs.connection = { host: "192.168.1.10", proxy };
+      return parsePreview(JSON.stringify(document), name);
+    };
+    const conflicts = (one: unknown, other: unknown) =>
+      overviewOf([behind("new", one), behind("nothing", other)]).conflicts.length;
+    assert.equal(conflicts({ host: "jump.paris" }, { host: "jump.lyon" }), 0);
+    assert.equal(conflicts({ host: "jump.paris" }, { host: "jump.paris", port: 2222 }), 0);
+    assert.equal(conflicts(undefined, { host: "jump.paris" }), 0);
+    assert.equal(conflicts({ host: "jump.paris", user: "a" }, { host: "jump.paris", port: 22 }), 1);
+    // What is hidden may be the same.
+    assert.equal(conflicts("[secret]", "[secret]"), 1);
+  });
+
   it("is cut below GitHub's longest comment, and the whole is in the job's summary", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wapt-summary-"));
     after(() => rmSync(folder, { recursive: true, force: true }));
