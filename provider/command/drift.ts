@@ -20,7 +20,9 @@ export interface News {
   readonly drift: Drift;
 }
 
-export function newsOf(overview: Overview, last: Drift): News {
+/** @param stacks those that this run has read, where it is some of all: what was reported of others stays as it is. */
+export function newsOf(overview: Overview, report: Drift, stacks?: readonly string[]): News {
+  const { last = {}, others = {} } = partsOf(report, stacks);
   const now = driftOf(overview);
   const unknown = [...overview.failed, ...overview.unread].flatMap(({ what, servers }) =>
     servers.map((server) => ({ server, reason: what })),
@@ -35,8 +37,18 @@ export function newsOf(overview: Overview, last: Drift): News {
     known: entries(now).length - fresh.length + entries(Object.fromEntries(kept)).length,
     ended: entries(last).filter(([server, what]) => !isUnknown(server) && now[server]?.[what] === undefined).length,
     unknown,
-    drift: { ...Object.fromEntries(kept), ...now },
+    drift: { ...others, ...Object.fromEntries(kept), ...now },
   };
+}
+
+/** What a report says of the stacks of this run, and of others. */
+function partsOf(report: Drift, stacks?: readonly string[]): { last?: Drift; others?: Drift } {
+  if (!stacks) return { last: report };
+  // A server is STACK or STACK/RESOURCE, and `pulumi stack ls` may name a stack's organization before it.
+  const read = new Set(stacks.map((stack) => stack.split("/").at(-1)));
+  const isRead = (server: string) => read.has(server.split("/")[0]);
+  const part = (isOf: boolean) => Object.fromEntries(Object.entries(report).filter(([one]) => isRead(one) === isOf));
+  return { last: part(true), others: part(false) };
 }
 
 function driftOf({ servers }: Overview): Drift {

@@ -90,14 +90,14 @@ const previewCommand: Command = {
   options: { ...stacksOption, ...runOptions, ...formatOptions },
   async run(words) {
     demandNoNames(words);
-    const overview = await previewFleet(words, ["preview", "--json"]);
+    const { overview } = await previewFleet(words, ["preview", "--json"]);
     print(overview, words);
     return statusOf(overview);
   },
 };
 
 /** What all stacks' previews say; with `--output` they are kept there, a file a stack. */
-async function previewFleet(words: Words, asked: readonly string[]): Promise<Overview> {
+async function previewFleet(words: Words, asked: readonly string[]) {
   const plan = { words: asked, waves: "100%", maxFail: Number.POSITIVE_INFINITY, verdict: () => "" };
   const run = await runFleet(words, plan);
   const output = textOf(words, "output");
@@ -105,7 +105,7 @@ async function previewFleet(words: Words, asked: readonly string[]): Promise<Ove
     for (const { stack, result } of run.done)
       writeFileSync(join(output, `${fileName(stack)}.json`), result.stdout, { mode: 0o600 });
   }
-  return overviewOfRun(run);
+  return { overview: overviewOfRun(run), stacks: [...run.done.map(({ stack }) => stack), ...run.notStarted] };
 }
 
 export function overviewOfRun({ done, notStarted }: Pick<FleetRun, "done" | "notStarted">): Overview {
@@ -145,7 +145,9 @@ const driftCommand: Command = {
     demandNoNames(words);
     const path = textOf(words, "report") ?? REPORT;
     const last = lastDrift(path);
-    const news = newsOf(await previewFleet(words, ["refresh", "--preview-only", "--json"]), last);
+    const { overview, stacks } = await previewFleet(words, ["refresh", "--preview-only", "--json"]);
+    const isPart = textOf(words, "stacks") !== undefined || textOf(words, "share") !== undefined;
+    const news = newsOf(overview, last, isPart ? stacks : undefined);
     writeDrift(path, news.drift);
     process.stdout.write(
       words.options.json ? `${JSON.stringify({ version: 1, ...news }, null, 2)}\n` : newsInWords(news),

@@ -43,6 +43,20 @@ describe("what has drifted", () => {
     assert.deepEqual([down.drift, statusOfNews(down)], [DRIFTED, 1]);
   });
 
+  it("stays as reported of stacks that were not in the run, and is forgotten with a stack that is no more", () => {
+    const others: Drift = { "lyon/wapt": { max_clients: "10" }, "paris-2": { backlog: "511" } };
+    const last: Drift = { ...DRIFTED, ...others };
+    const seen = overviewOf([parsePreview(read("refresh-nothing"), "paris")]);
+    for (const stacks of [["paris"], ["acme/servers/paris"]]) {
+      const part = newsOf(seen, last, stacks);
+      assert.equal(newsInWords(part), "nothing has drifted anew, 1 put right since\n");
+      assert.deepEqual([part.drift, statusOfNews(part)], [others, 0]);
+    }
+    assert.deepEqual(newsOf(overviewOf([]), last, []).drift, last, "a share without stacks");
+    const whole = newsOf(seen, last);
+    assert.deepEqual([whole.drift, whole.ended], [{}, 3]);
+  });
+
   it("is not what a run was told to leave for later", () => {
     assert.deepEqual(news("restart-left", {}).fresh, []);
   });
@@ -71,5 +85,25 @@ describe("fleet drift", () => {
     assert.deepEqual(fleet.calls()[0]!.words.slice(2, 5), ["refresh", "--preview-only", "--json"]);
     const second = await command([...words, "--json"], fleet.env);
     assert.deepEqual([second.code, JSON.parse(second.stdout).fresh], [0, []]);
+  });
+
+  it("of some stacks leaves what was reported of others", async (t) => {
+    const refresh = read("refresh-drift");
+    const lyon = refresh.replaceAll("urn:pulumi:paris::", "urn:pulumi:lyon::");
+    const fleet = pulumiStandIn({ lyon: { says: { refresh: lyon } }, paris: { says: { refresh } } });
+    t.after(fleet.remove);
+    const path = join(fleet.folder, "report.json");
+    const words = ["fleet", "drift", "--report", path];
+    assert.equal((await command(words, fleet.env)).code, 2);
+    const both = lastDrift(path);
+    assert.deepEqual(Object.keys(both), ["lyon/paris", "paris"]);
+    for (const some of [
+      ["--stacks", "lyon"],
+      ["--share", "2/2"],
+    ]) {
+      const { code, stdout } = await command([...words, ...some], fleet.env);
+      assert.deepEqual([code, stdout], [0, "nothing has drifted anew, 1 as reported before\n"]);
+      assert.deepEqual(lastDrift(path), both);
+    }
   });
 });
