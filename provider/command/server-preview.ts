@@ -136,7 +136,9 @@ function valuesOf(op: string, old: Bag, wanted: Bag): [unknown, unknown] {
 }
 
 /** What is no argument, of this version and of others. */
-const OWN = new Set("__provider stack name settings before places proof pending unset restarts waits found".split(" "));
+const OWN = new Set(
+  "__provider stack name settings before places proof derived pending unset restarts waits found".split(" "),
+);
 
 function otherArguments(old: Bag, wanted: Bag): string[] {
   const names = [...new Set([...Object.keys(old), ...Object.keys(wanted)])].sort();

@@ -186,6 +186,21 @@ describe("a preview", () => {
     assert.ok(one.program.every(({ setting }) => setting !== "at"));
   });
 
+  it("that says that nothing restarts is believed, and what the server makes of defaults is no argument", () => {
+    const said = (more: object) =>
+      changed("drift-and-change", ({ steps }) => {
+        const { newState } = steps[3] as unknown as Record<string, { inputs: Record<string, unknown> }>;
+        Object.assign(newState!.inputs, more);
+      });
+    assert.equal(said({}).restarts.length, 1, "a version that does not say it is known by its changes");
+    const one = said({ restarts: [], derived: { max_clients: 4096 } });
+    assert.deepEqual(one.restarts, []);
+    assert.deepEqual(
+      one.arguments.map(({ what }) => what),
+      ["clients"],
+    );
+  });
+
   it("prints values of managed settings, and nothing else of the state", () => {
     const seen = new Set(["settings", "before", "pending", "urn", "op", "message", "severity"]);
     const planted = (value: unknown, key: string): unknown => {

@@ -209,7 +209,7 @@ describe("two resources of one program", () => {
 });
 
 describe("what a run restarts", () => {
-  it("is named where it runs, and where nothing restarts there is no leaf", async () => {
+  it("is named where it runs, an empty list where WAPT does not run, and there is no leaf where none is expected", async () => {
     const server = await liveServer();
     assert.deepEqual(runOf(planOf(server, wholeClaim(server, 2500))), { restarts: ["postgresql", "waptserver"] });
     assert.deepEqual(runOf(planOf(server, claimOf(server, "WaptServerIni", 400))), { restarts: ["waptserver"] });
@@ -219,6 +219,24 @@ describe("what a run restarts", () => {
     const unit = { ...server.systemd("waptserver"), active: false };
     const stopped = { ...server, systemd: Object.assign(() => unit, { names: server.systemd.names, left: [] }) };
     assert.deepEqual(runOf(planOf(stopped, wholeClaim(stopped, 2500))), { restarts: ["postgresql"] });
+    assert.deepEqual(runOf(planOf(stopped, claimOf(stopped, "WaptServerIni", 400))), { restarts: [] });
+  });
+
+  it("is an empty list for one preview, which announces nothing and is no difference afterwards", async (context) => {
+    const { said, provider, inputs } = setUp(context);
+    const { inputs: wanted, outs } = await made(provider(), "WaptServer", inputs("WaptServer"));
+    assert.deepEqual([wanted.restarts, outs.restarts], [[], undefined]);
+    assert.deepEqual(
+      said.filter((line) => line.includes("this restarts")),
+      [],
+    );
+    const next = provider();
+    // Pulumi keeps the checked inputs in its state.
+    const again = await next.check(definition("WaptServer"), wanted, inputs("WaptServer"));
+    assert.deepEqual([again.failures, again.inputs.restarts], [[], undefined]);
+    assert.equal(next.diff(definition("WaptServer"), outs, again.inputs).changes, false);
+    const read = await next.read(definition("WaptServer"), "id", { ...outs, restarts: [] });
+    assert.deepEqual([read.inputs.restarts, read.props.restarts], [undefined, undefined]);
   });
 
   it("is what waits where nothing may be restarted, and why", async () => {

@@ -13,10 +13,14 @@ export const OF_ONE_RUN = ["restarts", "waits", "found"] as const;
 export const withoutRun = (properties: Properties): Properties =>
   Object.fromEntries(Object.entries(properties).filter(([name]) => !(OF_ONE_RUN as readonly string[]).includes(name)));
 
-/** What a plan restarts, and what it leaves for later and why. */
+/** Services with files of which a change is taken for a restart where nothing is said. */
+const RESTARTING = new Set(["postgresql", "wapt", "systemd"]);
+
+/** What a plan restarts, and what it leaves for later and why; an empty list where a change of such files restarts nothing. */
 export function runOf(plan: Plan): { restarts?: string[]; waits?: string[] } {
   const [restarts, waits] = [restartsOf(plan), [...(plan.waits ?? []), ...(plan.deferred ?? [])]];
-  return { ...(restarts.length > 0 && { restarts }), ...(waits.length > 0 && { waits }) };
+  const isGuessed = waits.length === 0 && plan.changes.some(({ stage }) => RESTARTING.has(stage));
+  return { ...((restarts.length > 0 || isGuessed) && { restarts }), ...(waits.length > 0 && { waits }) };
 }
 
 /** The plan of a claim that nothing forbids; undefined where that depends on another resource of the program. */
