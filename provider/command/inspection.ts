@@ -10,7 +10,7 @@ import { findCluster } from "../services/postgresql/postgresql";
 import { type Connection, open } from "../ssh/session";
 import { harmless, harmlessSentence } from "../text/harmless";
 import { demandRoot } from "../transaction/observation";
-import { pendingOf } from "../transaction/plan";
+import { pendingOf, precheck } from "../transaction/plan";
 import { ManagedServer } from "../transaction/server";
 import { fileValue, type Place, type Target, valueNow } from "../transaction/target";
 import { UsageError } from "./words";
@@ -75,11 +75,18 @@ export function inspectionOf(
   return {
     host: connection.host,
     findings: target.places.map(findingOf),
-    problems: (target.problems ?? []).map(({ reason }) => harmlessSentence(reason)),
+    problems: refusalsOf(server, target).map(harmlessSentence),
     warnings: [...(target.warnings ?? []), ...loweredWarnings(target, server)].map(harmlessSentence),
     due: pendingOf(target, server),
     owners: ownersOf(server),
   };
+}
+
+/** What `up` would refuse, whoever owns the server: owners are said beside it. */
+function refusalsOf(server: Server, target: Target): string[] {
+  const owner = { stack: "", resource: "", id: "" };
+  const problems = precheck({ ...server, record: {} }, { owner, target, mode: "apply" });
+  return problems.map(({ reason }) => reason);
 }
 
 function findingOf(place: Place): Finding {
