@@ -36,6 +36,8 @@ export interface Thread {
   readonly comments: string;
   /** One of them. */
   comment(id: number): string;
+  /** Says by GET whose token it is. */
+  readonly user: string;
   /** The method that replaces its text. */
   readonly method: "PATCH" | "PUT";
   readonly headers: Readonly<Record<string, string>>;
@@ -51,10 +53,12 @@ export function threadOf(env: Environment): Thread | undefined {
 function threadOfGithub(env: Environment): Thread | undefined {
   const number = /^refs\/pull\/(\d+)\//.exec(env.GITHUB_REF ?? "")?.[1];
   if (number === undefined) return undefined;
-  const api = `${env.GITHUB_API_URL || "https://api.github.com"}/repos/${env.GITHUB_REPOSITORY}/issues`;
+  const api = env.GITHUB_API_URL || "https://api.github.com";
+  const issues = `${api}/repos/${env.GITHUB_REPOSITORY}/issues`;
   return {
-    comments: `${api}/${number}/comments`,
-    comment: (id) => `${api}/comments/${id}`,
+    comments: `${issues}/${number}/comments`,
+    comment: (id) => `${issues}/comments/${id}`,
+    user: `${api}/user`,
     method: "PATCH",
     headers: { authorization: `Bearer ${given(env, "GITHUB_TOKEN")}`, accept: "application/vnd.github+json" },
   };
@@ -66,6 +70,7 @@ function threadOfGitlab(env: Environment): Thread | undefined {
   return {
     comments,
     comment: (id) => `${comments}/${id}`,
+    user: `${env.CI_API_V4_URL}/user`,
     method: "PUT",
     headers: { "private-token": given(env, "GITLAB_TOKEN") },
   };
@@ -77,7 +82,18 @@ function given(env: Environment, name: string): string {
   return value;
 }
 
-const commentsSchema = z.array(z.looseObject({ id: z.number(), body: z.string().nullish() }));
+const authorSchema = z.looseObject({ id: z.number(), type: z.string().nullish() });
+/** GitHub calls the author its `user`; that of a deleted account is null. */
+const commentsSchema = z.array(
+  z.looseObject({
+    id: z.number(),
+    body: z.string().nullish(),
+    user: authorSchema.nullish(),
+    author: authorSchema.nullish(),
+  }),
+);
+
+type Comment = z.infer<typeof commentsSchema>[number];
 
 const PER_PAGE = 100;
 
@@ -90,24 +106,53 @@ export async function write(thread: Thread, text: string, marker: string): Promi
 }
 
 async function find(thread: Thread, marker: string): Promise<number | undefined> {
+  let me: Promise<number | undefined> | undefined;
   for (let page = 1; ; page++) {
     const answer = await request(thread, `${thread.comments}?per_page=${PER_PAGE}&page=${page}`, "GET");
     const comments = commentsSchema.parse(await answer.json());
-    const known = comments.find(({ body }) => body?.startsWith(marker));
-    if (known || comments.length < PER_PAGE) return known?.id;
+    for (const one of comments) {
+      if (!one.body?.startsWith(marker)) continue;
+      me ??= whoAmI(thread);
+      if (isOwn(one, await me)) return one.id;
+    }
+    if (comments.length < PER_PAGE) return undefined;
   }
+}
+
+/** Anyone can write a comment that begins with the marker: only the token's own is updated, as far as the forge tells. */
+function isOwn({ user, author = user }: Comment, me: number | undefined): boolean {
+  if (author === undefined) return true;
+  if (me !== undefined) return author?.id === me;
+  // The token of GitHub's own jobs may not ask who it is: it is a bot.
+  return author !== null && (author.type ?? "Bot") === "Bot";
+}
+
+/** Statuses of a token that may not ask who it is. */
+const NOT_TOLD = [401, 403, 404];
+
+async function whoAmI(thread: Thread): Promise<number | undefined> {
+  const answer = await ask(thread, thread.user, "GET");
+  if (NOT_TOLD.includes(answer.status)) return undefined;
+  return authorSchema.parse(await (await demandOk(answer, "GET", thread.user)).json()).id;
 }
 
 const MILLISECONDS = 60_000;
 
-async function request({ headers }: Thread, url: string, method: string, text?: string): Promise<Response> {
+async function request(thread: Thread, url: string, method: string, text?: string): Promise<Response> {
+  return demandOk(await ask(thread, url, method, text), method, url);
+}
+
+function ask({ headers }: Thread, url: string, method: string, text?: string): Promise<Response> {
   const body = text === undefined ? {} : { body: JSON.stringify({ body: text }) };
-  const answer = await fetch(url, {
+  return fetch(url, {
     method,
     headers: { ...headers, "content-type": "application/json", "user-agent": "pulumi-wapt" },
     signal: AbortSignal.timeout(MILLISECONDS),
     ...body,
   });
+}
+
+async function demandOk(answer: Response, method: string, url: string): Promise<Response> {
   if (answer.ok) return answer;
   throw new Error(`${method} ${url}: ${answer.status} ${harmless(await answer.text(), 300)}`);
 }

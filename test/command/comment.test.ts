@@ -8,6 +8,11 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { command } from "../support/command";
 import { pulumiStandIn } from "../support/pulumi-stand-in";
 
+interface Author {
+  readonly id: number;
+  readonly type?: string;
+}
+
 interface Asked {
   readonly method: string;
   readonly path: string;
@@ -19,7 +24,11 @@ describe("the comment of a merge request", () => {
   const file = join(folder, "summary.md");
   let forge: Server;
   let asked: Asked[] = [];
-  let comments: { id: number; body: string }[] = [];
+  let comments: { id: number; body: string; user?: Author | null; author?: Author }[] = [];
+  /** Whose the token is; undefined where it may not ask. */
+  let me: Author | undefined;
+  /** Whom the forge names as the author of what is written. */
+  let writer: { user?: Author; author?: Author } = {};
   let address: string;
 
   before(async () => {
@@ -34,12 +43,14 @@ describe("the comment of a merge request", () => {
       request.on("end", () => {
         if (authorization === "Bearer wrong")
           return answer.writeHead(403).end('{"message": "Resource not accessible"}');
+        if (path.endsWith("/user"))
+          return me ? answer.end(JSON.stringify(me)) : answer.writeHead(403).end('{"message": "not by integration"}');
         const page = Number(new URLSearchParams(query).get("page") ?? 1);
         if (request.method === "GET") return answer.end(JSON.stringify(comments.slice(100 * (page - 1), 100 * page)));
         const { body } = JSON.parse(text);
         const known = comments.find(({ id }) => path.endsWith(`/${id}`));
         if (known) known.body = body;
-        else comments.push({ id: 1000 + comments.length, body });
+        else comments.push({ id: 1000 + comments.length, body, ...writer });
         return answer.end("{}");
       });
     });
@@ -52,6 +63,8 @@ describe("the comment of a merge request", () => {
   });
   beforeEach(() => {
     asked = [];
+    me = undefined;
+    writer = {};
     // Others have said much before.
     comments = Array.from({ length: 130 }, (_, id) => ({
       id,
@@ -107,6 +120,45 @@ describe("the comment of a merge request", () => {
       ]);
     });
   }
+
+  const stranger = { id: 66, type: "User" };
+  const marked = (more: object) => ({ id: 500, body: "<!-- pulumi-wapt summary: WAPT servers -->\nmine", ...more });
+
+  for (const [name, env, own, written, others] of [
+    [
+      "GitHub, whose own jobs may not ask who they are,",
+      github,
+      undefined,
+      { user: { id: 41898282, type: "Bot" } },
+      [{ user: stranger }, { user: null }],
+    ],
+    [
+      "GitHub with a person's token",
+      github,
+      { id: 7, type: "User" },
+      { user: { id: 7, type: "User" } },
+      [{ user: stranger }, { user: { id: 8, type: "Bot" } }, { user: null }],
+    ],
+    ["GitLab", gitlab, { id: 7 }, { author: { id: 7 } }, [{ author: { id: 66 } }]],
+  ] as const) {
+    it(`of someone else that begins alike stays as it is on ${name} and the own one is found after it`, async () => {
+      me = own;
+      writer = written;
+      comments.unshift(...others.map(marked));
+      const first = await comment("first", env());
+      assert.deepEqual(first, { code: 0, stdout: "the comment is written\n", stderr: "" });
+      const second = await comment("second", env());
+      assert.deepEqual(second, { code: 0, stdout: "the comment of an earlier run is updated\n", stderr: "" });
+      for (const { body } of comments.slice(0, others.length)) assert.equal(body, marked({}).body);
+      assert.match(comments.at(-1)!.body, /### second/);
+      assert.equal(comments.length, 131 + others.length);
+    });
+  }
+
+  it("is known by its first line alone where GitLab does not tell whose the token is", async () => {
+    comments.unshift(marked({ author: { id: 66 } }));
+    assert.equal((await comment("first", gitlab())).stdout, "the comment of an earlier run is updated\n");
+  });
 
   it("of another title is another one", async () => {
     await comment("paris", github(), "Paris");
