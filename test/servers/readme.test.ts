@@ -69,7 +69,7 @@ describe("the README", { skip }, () => {
   test("has these blocks, each of which a test runs", () => {
     const kinds = blocks.map(({ language, text }) => `${language} ${text.split("\n")[0]}`);
     assert.deepEqual(kinds, [
-      "text                         ┌─ nginx           worker_connections   768 → 7500", // test/documentation.test.ts
+      "text                         ┌─ nginx           worker_connections   4096 → 7500", // test/documentation.test.ts
       "sh npm ci", // with npm run demo: test/servers/demo.test.ts
       "sh pulumi stack init paris",
       'ts import { WaptServer } from "pulumi-wapt";',
