@@ -69,15 +69,21 @@ class Site {
   private shared(listed: readonly unknown[]): readonly unknown[] {
     const text = this.config[`${this.project}:clients`];
     if (!text || text === "0") return listed;
-    const open = listed.filter((one) => isBag(one) && one.clients === undefined);
-    const own = listed.map((one) => (isBag(one) && typeof one.clients === "number" ? one.clients : 0));
-    const rest = Number(text) - own.reduce((sum, clients) => sum + clients, 0);
-    const share = Math.ceil(rest / open.length);
     if (!/^[1-9]\d{0,8}$/.test(text))
       return this.wrong(
         "clients",
         "give the number of WAPT clients of all servers together, a whole number of 1 or more",
       );
+    const open = listed.filter(isOpen);
+    const own = listed.map((one) => (isBag(one) && typeof one.clients === "number" ? one.clients : 0));
+    const rest = Number(text) - own.reduce((sum, clients) => sum + clients, 0);
+    const share = Math.ceil(rest / open.length);
+    const refused = this.refuseShare(text, open, rest, share);
+    return refused ?? listed.map((one) => (isOpen(one) ? { ...one, clients: share } : one));
+  }
+
+  /** Where the servers without clients of their own can't carry a share each of the rest. */
+  private refuseShare(text: string, open: readonly Bag[], rest: number, share: number): never[] | undefined {
     if (open.length === 0)
       return this.wrong(
         "clients",
@@ -88,15 +94,13 @@ class Site {
         "clients",
         `${text} leave ${rest} for ${open.length} servers without clients of their own: give more`,
       );
-    if (share > CLIENTS_OF_ONE_SERVER && !open.every((one) => isBag(one) && one.allowAbove5000 === true)) {
-      const enough = Math.ceil(rest / CLIENTS_OF_ONE_SERVER);
-      return this.wrong(
-        "clients",
-        `${rest} clients on ${open.length} servers are ${share} each, more than the ${CLIENTS_OF_ONE_SERVER} that one WAPT ` +
-          `server carries: list ${enough} servers`,
-      );
-    }
-    return listed.map((one) => (isBag(one) && one.clients === undefined ? { ...one, clients: share } : one));
+    if (share <= CLIENTS_OF_ONE_SERVER || open.every(({ allowAbove5000 }) => allowAbove5000 === true)) return undefined;
+    const enough = Math.ceil(rest / CLIENTS_OF_ONE_SERVER);
+    return this.wrong(
+      "clients",
+      `${rest} clients on ${open.length} servers are ${share} each, more than the ${CLIENTS_OF_ONE_SERVER} that one WAPT ` +
+        `server carries: list ${enough} servers`,
+    );
   }
 
   private server(at: string, given: unknown, shared: Bag): { at: string; server: SiteServer }[] {
@@ -181,5 +185,8 @@ class Site {
     return [];
   }
 }
+
+/** Whether a server has no clients of its own. */
+const isOpen = (value: unknown): value is Bag => isBag(value) && value.clients === undefined;
 
 const isBag = (value: unknown): value is Bag => typeof value === "object" && value !== null && !Array.isArray(value);

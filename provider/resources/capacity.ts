@@ -1,6 +1,7 @@
 /** What a server must have for so many clients: the memory that the pool takes, and what WAPT's vendor asks for. */
 import type { Problem } from "../problem";
 import type { Server } from "../services";
+import { mebibytes } from "../services/postgresql/postgresql";
 import type { ServerArguments } from "./definition";
 
 /** What a backend of the pool holds of its own after a storm of agents, measured on WAPT 1.8.2: 3.0 to 3.6 MB. */
@@ -8,8 +9,6 @@ const BACKEND_KILOBYTES = 3516;
 
 /** Left for the system, nginx, waptserver and PostgreSQL's own memory. */
 const OTHER_KILOBYTES = 512 * 1024;
-
-const mebibytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MiB`;
 
 /**
  * A storm fills the whole pool, and its backends keep what they have: a server without that memory would swap, or the

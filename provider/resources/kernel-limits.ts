@@ -16,7 +16,7 @@ import { diskProblems } from "../transaction/observation";
 import { type Need, unreadable } from "../transaction/target";
 import { hardwareWarnings } from "./capacity";
 import { count, type Definition, type SizedArguments } from "./definition";
-import { restartOfWapt, unitsProbe, waptUnits } from "./units";
+import { isNamedAsWapt, restartOfWapt, unitsProbe, waptUnits } from "./units";
 
 /** The kernel's queues and the limits of open files. */
 export interface KernelLimitsArguments extends SizedArguments {
@@ -96,17 +96,17 @@ export const kernelLimits: Definition<KernelLimitsArguments, KernelLimitsSetting
   },
 };
 
+const recordedUnits = ({ record }: Server): string[] => Object.keys(record).flatMap((id) => unitOfLimit(id) ?? []);
+
 /** nginx's unit. Where none serves it may be one that served before, which is not given back for that. */
-function nginxUnits({ nginx, record }: Server): string[] {
-  const recorded = nginx.serving ? [] : Object.keys(record).flatMap((id) => unitOfLimit(id) ?? []);
-  return [nginx.unit, ...recorded.filter((unit) => !/^wapt(?:server|tasks)(?:-|$)/.test(unit))];
+function nginxUnits(server: Server): string[] {
+  const { nginx } = server;
+  return [nginx.unit, ...(nginx.serving ? [] : recordedUnits(server).filter((unit) => !isNamedAsWapt(unit)))];
 }
 
 /** Units that had a limit when they were there, or when nginx was started by another one. */
-function formerUnits({ record }: Server, units: readonly string[]): string[] {
-  const recorded = Object.keys(record).flatMap((id) => unitOfLimit(id) ?? []);
-  return recorded.filter((unit) => !units.includes(unit));
-}
+const formerUnits = (server: Server, units: readonly string[]): string[] =>
+  recordedUnits(server).filter((unit) => !units.includes(unit));
 
 /** Users who had a limit when nginx ran as another one. */
 function formerUsers({ record }: Server, users: readonly string[]): string[] {

@@ -7,16 +7,18 @@ import type { Step } from "../transaction/service";
 /** nginx's usual unit; the one of an nginx that serves by another unit is found by it. */
 export const unitsProbe = systemdProbe(["nginx", "waptserver", "waptserver-*", "wapttasks", "wapttasks-*"]);
 
+/** Whether a unit has a name as WAPT's units have. */
+export const isNamedAsWapt = (name: string): boolean => /^wapt(?:server|tasks)(?:-|$)/.test(name);
+const isUsual = (name: string): boolean => !name.includes("-");
+
 /**
  * WAPT's units that are in use, those first that work for another: of several programs for one thing, such as
  * `waptserver-uwsgi`, those that run or are started at boot; the usual ones where none is.
  */
 export function waptUnits({ systemd, root, wapt }: Server): string[] {
-  const isServer = (name: string) =>
-    /^wapt(?:server|tasks)$/.test(name) || wapt.units.some((unit) => unit.name === name);
-  const all = systemd.names.filter((name) => /^wapt(?:server|tasks)(?:-|$)/.test(name) && isServer(name)).sort();
+  const isWapts = (name: string) => isUsual(name) || wapt.units.some((unit) => unit.name === name);
+  const all = systemd.names.filter((name) => isNamedAsWapt(name) && isWapts(name)).sort();
   const inUse = all.filter((name) => root !== "" || systemd(name).active || systemd(name).enabled);
-  const isUsual = (name: string) => !name.includes("-");
   const usual = all.filter((name) => isUsual(name) && !inUse.some((one) => !isUsual(one) && kindOf(one) === name));
   return [...new Set([...inUse, ...usual])].sort((one, other) => rank(one) - rank(other));
 }

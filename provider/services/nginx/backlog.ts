@@ -1,5 +1,4 @@
 /** nginx's queues of connections on the addresses where agents come: what they shall be, and what keeps them short. */
-import type { Tree } from "../../text/format";
 import type { Step } from "../../transaction/service";
 import type { Conflict, Place, Planned } from "../../transaction/target";
 import { argumentsOf, type Configuration, type Directive } from "./configuration";
@@ -7,8 +6,7 @@ import { boundAddress, decidingListen, foundOf, listensOf, QUEUE, waptListens } 
 import { type NginxState, nginxPlace } from "./nginx";
 
 /** The addresses on which agents reach WAPT, those in files that nginx reads more than once left out. */
-function addressesOf(tree: Tree): string[] {
-  const configuration = listensOf(tree);
+function addressesOf(configuration: Configuration): string[] {
   const addresses = waptListens(configuration).flatMap((one) => boundAddress(configuration, one) ?? []);
   return [...new Set(addresses)].filter((address) => isEditable(configuration, decidingListen(configuration, address)));
 }
@@ -18,7 +16,7 @@ const isEditable = ({ readings }: Configuration, listen: Directive | undefined):
 
 /** The queue of each address on which agents reach WAPT; `former` are those of the server's record. */
 export function backlogPlaces(state: NginxState, value: number, former: Readonly<Record<string, unknown>>) {
-  const addresses = addressesOf(state.tree);
+  const addresses = addressesOf(listensOf(state.tree));
   const place = (address: string) => backlogPlace(state, address, value);
   const recorded = Object.keys(former).flatMap((id) => (id.startsWith(QUEUE) ? [id.slice(QUEUE.length)] : []));
   return {
@@ -64,7 +62,7 @@ export function queueWarnings({ tree, queues }: NginxState, backlog: number, som
   }
   return [
     ...listens.flatMap((listen) => unmanagedWarning(configuration, listen, backlog)),
-    ...addressesOf(tree).flatMap((address) => {
+    ...addressesOf(configuration).flatMap((address) => {
       const [asked, now] = [foundOf(decidingListen(configuration, address))?.value, queues.get(address)];
       if (Number(asked) !== backlog || now === undefined || now >= backlog || Number(somaxconn) < backlog) return [];
       return [
@@ -77,15 +75,11 @@ export function queueWarnings({ tree, queues }: NginxState, backlog: number, som
 
 function unmanagedWarning(configuration: Configuration, listen: Directive, backlog: number): string[] {
   const { source, statement } = listen;
-  const address = boundAddress(configuration, listen);
-  const where = `preflight, backlog: ${source.path}:${source.lineAt(statement.start)}: listen ${argumentsOf(source, statement)[0]}`;
-  const isOther =
-    /^unix:/.test(argumentsOf(source, statement)[0] ?? "") || argumentsOf(source, statement).includes("quic");
-  if (address !== undefined || isOther) {
-    if (isOther || isEditable(configuration, decidingListen(configuration, address!))) return [];
-    return [
-      `${where} is in a file that nginx reads more than once: add backlog=${backlog} to one listen of it by hand`,
-    ];
-  }
-  return [`${where} names no address: add backlog=${backlog} to it by hand`];
+  const [address = "", ...options] = argumentsOf(source, statement);
+  if (address.startsWith("unix:") || options.includes("quic")) return [];
+  const where = `preflight, backlog: ${source.path}:${source.lineAt(statement.start)}: listen ${address}`;
+  const bound = boundAddress(configuration, listen);
+  if (bound === undefined) return [`${where} names no address: add backlog=${backlog} to it by hand`];
+  if (isEditable(configuration, decidingListen(configuration, bound))) return [];
+  return [`${where} is in a file that nginx reads more than once: add backlog=${backlog} to one listen of it by hand`];
 }

@@ -22,7 +22,7 @@ const TO_WAPTSERVER = /^https?:\/\/(127\.|localhost\b|\[::1\]|unix:|[^.:/$]+(\/|
 export const listensOf = (tree: Tree): Configuration => walk(tree, new Set(["listen", "proxy_pass"]));
 
 /** The address of a TCP listen as nginx binds it; undefined where that is a name's, or a socket's of another kind. */
-export function addressOf({ source, statement }: Directive): string | undefined {
+function addressOf({ source, statement }: Directive): string | undefined {
   const [where = "", ...options] = argumentsOf(source, statement);
   const full = /^\d+$/.test(where) ? `*:${where}` : where;
   const [, host, port = "80"] = /^(\*|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\])(?::(\d+))?$/i.exec(full) ?? [];
@@ -39,10 +39,13 @@ export function boundAddress(configuration: Configuration, listen: Directive): s
   const port = address?.slice(address.lastIndexOf(":"));
   const all = address?.startsWith("[") ? `[::]${port}` : `0.0.0.0${port}`;
   if (address === undefined || address === all) return address;
-  const listens = configuration.directives.filter((one) => one.name === "listen" && serverOf(one.block));
-  const isBound = listens.some((one) => addressOf(one) === address && hasSocketOptions(one));
-  return !isBound && listens.some((one) => addressOf(one) === all) ? all : address;
+  const isBound = listensAt(configuration, address).some(hasSocketOptions);
+  return !isBound && listensAt(configuration, all).length > 0 ? all : address;
 }
+
+/** All listens of an address, of whichever sites. */
+const listensAt = ({ directives }: Configuration, address: string): Directive[] =>
+  directives.filter((one) => one.name === "listen" && serverOf(one.block) && addressOf(one) === address);
 
 function serverOf(block: Block): Block | undefined {
   for (let at: Block | undefined = block; at?.parent; at = at.parent) {
@@ -56,9 +59,9 @@ export function waptListens({ directives }: Configuration): Directive[] {
   const sites = new Set(
     directives
       .filter(({ name, source, statement }) => name === "proxy_pass" && isToWaptserver(argumentsOf(source, statement)))
-      .map(({ block }) => serverOf(block)),
+      .flatMap(({ block }) => serverOf(block) ?? []),
   );
-  return directives.filter(({ name, block }) => name === "listen" && sites.has(serverOf(block)) && serverOf(block));
+  return directives.filter(({ name, block }) => name === "listen" && sites.has(serverOf(block)!));
 }
 
 const isToWaptserver = ([to = ""]: readonly string[]): boolean => TO_WAPTSERVER.test(to);
@@ -68,9 +71,7 @@ const hasSocketOptions = ({ source, statement }: Directive): boolean =>
 
 /** A listen that has options of the socket, else the first of WAPT's own. */
 export function decidingListen(configuration: Configuration, address: string): Directive | undefined {
-  const all = configuration.directives.filter(
-    (one) => one.name === "listen" && serverOf(one.block) && addressOf(one) === address,
-  );
+  const all = listensAt(configuration, address);
   return all.find(hasSocketOptions) ?? waptListens(configuration).find((one) => addressOf(one) === address) ?? all[0];
 }
 

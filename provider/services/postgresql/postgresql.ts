@@ -271,7 +271,7 @@ export function slotProblems(kilobytes: number, maxConnections: number): Problem
   return [{ property: "maxConnections", reason }];
 }
 
-const mebibytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MiB`;
+export const mebibytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MiB`;
 
 /** The folder in which a cluster's files are written. */
 export const folderOf = ({ configuration }: Cluster): string => posix.dirname(configuration);
