@@ -42,7 +42,7 @@ describe("what npm run docs writes", () => {
       "nginx is not running: its configuration is in place, it was not started",
       "preflight, workers: …nginx runs one worker on … processors: set worker_processes auto",
       "logged in as …, who is not root: give connection.sudo: true, or connect as root",
-      "another run was at work on the server while this one was planned; repeat it",
+      "other runs were at work on the server while this one was planned; repeat it",
     ];
     assert.deepEqual(
       known.filter((text) => !told.includes(text)),

@@ -40,6 +40,8 @@ fail() { # RESULT TEXT
   fi
 }
 
+overtaken() { fail overtaken "other runs were at work on the server while this one was planned; repeat it"; }
+
 # Runs a command and keeps what it complains of. The lock is not handed on, lest a child that outlives this run holds it.
 try() { error=$("$@" 2>&1 >/dev/null 9>&-); }
 
@@ -106,7 +108,7 @@ lock() { # SECONDS HOLDER
 recover() { # JOURNAL
   earlier=$(grep -v '^temporary ' "$state/journal" 2>/dev/null)
   if [ "$(printf '%s' "$earlier" | sha256sum | cut -d' ' -f1)" != "$1" ]; then
-    fail changed "another run was at work on the server while this one was planned; repeat it"
+    overtaken
   fi
   try clear_away || fail refused "$state/journal can't be written: $(reason)"
 }

@@ -32,6 +32,8 @@ fill_stage() { # the same, in the stage
   elif [ -n "$pinned" ] && ! try copy "$pinned" ./was; then
     fail refused "$2: no new version can be written beside it: $(reason)"
   elif [ "$(hash_of "${pinned:+./was}")" != "$3" ]; then
+    # The record changes with each run: another one has ended meanwhile.
+    if [ "$2" = /var/lib/pulumi-wapt/record.json ]; then overtaken; fi
     fail changed "$2 was changed by someone else while this run was planned; repeat it"
   elif [ -n "$pinned" ] && ! try keep_old "$2"; then
     fail refused "$2: its old version can't be kept: $(reason)"

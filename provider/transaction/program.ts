@@ -104,8 +104,10 @@ function preparations(plan: Plan, root: string): string[] {
   const { first, last } = recordChanges(plan);
   return [
     ...plan.folders.map(({ path, minFree }) => call("space", path, String(minFree.kilobytes), minFree.text)),
+    // The record first: it tells another run's change of a file from someone else's.
+    ...(first ?? last ?? []).slice(0, 1),
     ...plan.changes.map((change, index) => fileCall(change, `f${index}`, "644")),
-    ...(first ?? (last ?? []).slice(0, 1)),
+    ...(first ?? []).slice(1),
     ...plan.folders.map(({ path, mode, owner, selinuxType }) => call("folder", path, mode, `${owner}:`, selinuxType)),
     ...onServer(root, plan.checks).map(stepCall),
   ];
@@ -176,14 +178,17 @@ const spliceWords = ({ start, end, text }: Splice): string[] => [
 ];
 
 export interface Outcome {
-  /** "ok", or why not: refused (all as before), changed (plan again), busy, broken (not all was put back). */
-  readonly result: "ok" | "refused" | "changed" | "busy" | "broken" | "unknown";
+  /**
+   * "ok", or why not: refused (all as before), changed or, by another run, overtaken (plan again), busy, broken (not all
+   * was put back).
+   */
+  readonly result: "ok" | "refused" | "changed" | "overtaken" | "busy" | "broken" | "unknown";
   /** The reason, when not "ok". */
   readonly reason: string;
   readonly notes: readonly string[];
 }
 
-const RESULTS: readonly string[] = ["ok", "refused", "changed", "busy", "broken"];
+const RESULTS: readonly string[] = ["ok", "refused", "changed", "overtaken", "busy", "broken"];
 
 /** More than any transaction has to say. */
 const MOST_NOTES = 100;

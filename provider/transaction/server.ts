@@ -47,6 +47,10 @@ export class TransactionError extends Error {
 const OBSERVATION = { timeoutSeconds: 300, silenceSeconds: 90, outputLimit: 32 * 2 ** 20 };
 const TRANSACTION = { timeoutSeconds: LOCK_SECONDS + 480, outputLimit: 2 ** 20 };
 
+/** How often a change is planned anew, after what else was at work on the server, and after other runs. */
+const ATTEMPTS = 3;
+const MOST_OVERTAKEN = 50;
+
 export class ManagedServer<S extends Services> {
   private running: Promise<unknown> = Promise.resolve();
   private transactions = 0;
@@ -112,7 +116,8 @@ export class ManagedServer<S extends Services> {
     let uncertain = false;
     // A file that changed meanwhile is planned again, and after a lost connection the server tells what came of it: first
     // while the run still goes on there, which the lock makes the second attempt wait for, then when it has ended.
-    for (let attempt = 1; attempt <= 3; attempt++) {
+    // Who is overtaken knows that another run has ended, so that it is not for ever.
+    for (let attempt = 0, overtaken = 0; attempt < ATTEMPTS && overtaken < MOST_OVERTAKEN; ) {
       const { server, plan } = await this.plan(scope, claimOn).catch((error) => {
         throw uncertain ? new TransactionError(`${outcome.reason}; ${messageOf(error)}`, true) : error;
       });
@@ -121,7 +126,9 @@ export class ManagedServer<S extends Services> {
       outcome = await this.apply(plan, scope.root);
       if (outcome.result === "ok") return { before: server, plan, notes: [...plan.notes, ...outcome.notes] };
       uncertain ||= outcome.result === "unknown" || outcome.result === "broken";
-      if (outcome.result !== "changed" && outcome.result !== "unknown") break;
+      if (outcome.result === "overtaken") overtaken++;
+      else if (outcome.result === "changed" || outcome.result === "unknown") attempt++;
+      else break;
     }
     throw new TransactionError(outcome.reason, uncertain);
   }

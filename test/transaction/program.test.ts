@@ -66,12 +66,12 @@ describe("a transaction's calls", () => {
     assert.deepEqual(begin!.split(" ").slice(-4).sort(), ["nginx", "postgresql", "systemd", "wapt"]);
     assert.deepEqual(rest, [
       "space /srv/up 5 5KiB",
+      "file /var/lib/pulumi-wapt/record.json",
       "file /etc/nginx/nginx.conf",
       "file /etc/sysctl.d/wapt.conf",
       "file /opt/wapt/conf/waptserver.ini",
       "file /etc/systemd/system/nginx.service.d/zz.conf",
       "file /etc/postgresql/postgresql.conf",
-      "file /var/lib/pulumi-wapt/record.json",
       "put /var/lib/pulumi-wapt/record.json",
       "folder /srv/up 700 www-data: t",
       "step kernel check net/core/somaxconn 4096",
