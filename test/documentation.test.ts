@@ -90,7 +90,7 @@ describe("the README's picture", () => {
 
 describe("the programs of a site", () => {
   it("are one: that of the repository, and that of a new project with the same configuration", () => {
-    assert.equal(read("examples/new-site/index.ts"), read("examples/site/index.ts"));
+    assert.equal(read("examples/new-site/index.ts"), read("examples/site/index.mts"));
     const config = (path: string) => /^config:\n(?: .*\n)+/m.exec(read(path))?.[0];
     assert.equal(config("examples/new-site/Pulumi.yaml"), config("Pulumi.yaml"));
   });

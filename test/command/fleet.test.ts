@@ -48,6 +48,10 @@ describe("fleet up", () => {
       calls.every(({ cache }) => cache),
       "Node.js keeps what it has compiled",
     );
+    assert.ok(
+      calls.every(({ runProgram }) => runProgram === "true"),
+      "the process that plans reads the servers",
+    );
   });
 
   it("keeps the whole log of what fails, names it, and says what was not started", async (t) => {

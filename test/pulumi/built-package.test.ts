@@ -48,7 +48,7 @@ describe("the built package", () => {
         ...["WaptServerIni", "sizing"],
       ],
       ["check", "configure", "create", "diff", "read", "remove", "update"],
-      ["SiteError", "siteOf"],
+      ["SiteError", "serversOfStack", "siteOf"],
     ]);
   });
 });

@@ -1,8 +1,11 @@
 /** What the resources register with Pulumi's engine, and the example programs, under Pulumi's mocks. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { unknownValue } from "@pulumi/pulumi/runtime/rpc";
+import * as ts from "typescript";
 import {
   type ConnectionArgs,
   KernelLimits,
@@ -178,6 +181,15 @@ describe("WaptServer", () => {
   });
 });
 
+/** Runs the site's program as a CommonJS module, whose imports are those of this test. */
+async function siteProgram(): Promise<{ settings: pulumi.Unwrap<object> }> {
+  const text = readFileSync(join(__dirname, "../../examples/site/index.mts"), "utf8");
+  const { outputText } = ts.transpileModule(text, { compilerOptions: { module: ts.ModuleKind.CommonJS } });
+  const exported = { settings: {} };
+  new Function("require", "exports", outputText)(require, exported);
+  return exported;
+}
+
 describe("the example programs", () => {
   const settings = (type: string, name: string) =>
     type.startsWith("pulumi-nodejs") ? { settings: { [name]: 1 } } : {};
@@ -194,7 +206,7 @@ describe("the example programs", () => {
       "wapt-site:minFree": "20GiB",
     };
     const program = { config, secrets: ["wapt-site:connection"], outputs: settings };
-    const { registered, result } = await registrations(program, () => import("../../examples/site/index.js"));
+    const { registered, result } = await registrations(program, siteProgram);
     assert.equal(registered.length, 2);
     const admin = { user: "admin", sudo: true, sudoPassword: { secret: "s1" }, host: "wapt.paris.example" };
     const { workerConnections, clients, connection: paris } = own(registered, "paris") ?? {};

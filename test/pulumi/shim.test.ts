@@ -1,16 +1,18 @@
 /**
- * The provider as Pulumi serializes it into each resource of users' states, from the built package (`npm run build`
- * first). Whatever changes this text shows as a change of every resource of every user.
+ * The provider in each resource of users' states, from the built package (`npm run build` first). Whatever changes this
+ * text is a change of every state.
  */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { dynamic } from "@pulumi/pulumi";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { copiedServer } from "../../examples/demo/server";
 import { Stack } from "../../examples/demo/stack";
+import { WaptServer } from "../../provider/pulumi/program/classes";
 import { definitions } from "../../provider/resources";
 import { registrations } from "../support/mocked-program";
 
@@ -18,86 +20,82 @@ const repository = join(__dirname, "../..");
 const built = join(repository, "dist/pulumi/program/shim.js");
 const types = definitions.map(({ type }) => type);
 
-type Shim = (type: string) => dynamic.ResourceProvider;
-
-/** Loads the file anew. */
-function load(file: string): Shim {
+/** The text of a built file, loaded anew. */
+function textOf(type: string, file = built): string {
   delete require.cache[require.resolve(file)];
-  return require(file).shim;
+  return require(file).shim(type);
 }
 
-class Dynamic extends dynamic.Resource {}
+/** Calls each method, and prints what comes of it. */
+const CALLER = `
+const config = { get: (key) => "the value of " + key };
+const provider = require("./provider.js").handler();
+Promise.all([
+  provider.check("olds", "news"),
+  provider.diff("id", "olds", "news"),
+  provider.create("inputs"),
+  provider.update("id", "olds", "news"),
+  provider.read("id", "props"),
+  provider.delete("id", "props"),
+  provider.configure({ config }).then(([name, get]) => [name, get("key")]),
+]).then((calls) => console.log(JSON.stringify(calls)));
+`;
 
-/** What Pulumi's own class of dynamic resources writes for this provider. */
-async function serialized(shim: Shim, type: string): Promise<string> {
-  const { registered } = await registrations({}, () => new Dynamic(shim(type), "one", {}));
-  const text = registered[0]?.inputs.__provider;
-  // Were it a secret, it would be an object here, and be encrypted in the state.
-  assert.ok(typeof text === "string");
-  return text;
+/** What a text calls of a runtime that notes its calls, in plain Node.js as in Pulumi's own process. */
+function callsOf(context: TestContext, text: string): unknown[][] {
+  const folder = mkdtempSync(join(tmpdir(), "wapt-shim-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const runtime = join(folder, "node_modules/pulumi-wapt");
+  mkdirSync(runtime, { recursive: true });
+  writeFileSync(join(runtime, "package.json"), '{"exports": {"./runtime": "./runtime.js"}}');
+  const names = ["configure", "check", "diff", "create", "update", "read", "remove"];
+  const noted = names.map((name) => `exports.${name} = (...args) => ["${name}", ...args];`);
+  writeFileSync(join(runtime, "runtime.js"), noted.join("\n"));
+  writeFileSync(join(folder, "provider.js"), text);
+  writeFileSync(join(folder, "caller.js"), CALLER);
+  const { stdout, stderr } = spawnSync(process.execPath, [join(folder, "caller.js")], { encoding: "utf8", env: {} });
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
 }
 
-/** The functions in a serialized text, and what each has captured beside `this` and `arguments`. */
-function functionsIn(text: string): { captured: string; body: string }[] {
-  const written = /with\(\{ (.*)this: undefined, arguments: undefined \}\) \{\n\nreturn (.*);\n\n/g;
-  return [...text.matchAll(written)].map(([, captured = "", body = ""]) => ({ captured, body }));
-}
-
-const call = (name: string, params: string, given: string) =>
-  `async (${params}) => (await import("pulumi-wapt/runtime")).${name}(${given})`;
-
-const METHODS = [
-  call("configure", "request", "(key) => request.config.get(key)"),
-  call("check", "olds, news", "type, olds, news"),
-  call("diff", "id, olds, news", "type, id, olds, news"),
-  call("create", "inputs", "type, inputs"),
-  call("update", "id, olds, news", "type, id, olds, news"),
-  call("read", "id, props", "type, id, props"),
-  call("remove", "id, props", "type, id, props"),
-];
-
-describe("the serialized provider", () => {
+describe("the provider in a state", () => {
   for (const type of types) {
-    it(`of ${type} is small: each method imports the runtime by name and has captured the type's name alone`, async () => {
-      const text = await serialized(load(built), type);
-      // Pulumi's serializer itself writes about 180 bytes around each of the eight functions.
-      assert.ok(text.length < 2450, `${text.length} bytes`);
-      const [configure, ...others] = functionsIn(text);
-      const handler = others.pop();
-      assert.deepEqual(configure, { captured: "", body: METHODS[0] });
-      const captured = `type: "${type}", `;
-      assert.deepEqual(
-        others,
-        METHODS.slice(1).map((body) => ({ captured, body })),
-      );
-      assert.deepEqual(handler, { captured: "provider: __provider, ", body: "() => provider" });
-      assert.equal(text.match(/^function /gm)?.length, METHODS.length + 1);
-    });
-
-    it(`of ${type} holds no path of the machine it was made on`, async () => {
-      const text = await serialized(load(built), type);
-      assert.equal(text.includes(repository), false);
-      assert.deepEqual(text.match(/["'`](file:|\.{0,2}\/|[A-Za-z]:\\)/g), null);
-      assert.doesNotMatch(text, /require\(|__dirname|__filename|sourceMappingURL/);
-    });
-
-    it(`of ${type} is the same for two loads, also from another folder`, async (context) => {
-      const folder = mkdtempSync(join(tmpdir(), "wapt-shim-"));
-      context.after(() => rmSync(folder, { recursive: true, force: true }));
-      mkdirSync(join(folder, "elsewhere"));
-      cpSync(built, join(folder, "elsewhere/shim.js"));
-      const [first, second] = [load(built), load(built)];
-      assert.notEqual(first, second);
-      const text = await serialized(first, type);
-      assert.equal(await serialized(second, type), text);
-      assert.equal(await serialized(load(join(folder, "elsewhere/shim.js")), type), text);
+    it(`of ${type} hands each call on to the runtime, with the type's name`, (context) => {
+      assert.deepEqual(callsOf(context, textOf(type)), [
+        ["check", type, "olds", "news"],
+        ["diff", type, "id", "olds", "news"],
+        ["create", type, "inputs"],
+        ["update", type, "id", "olds", "news"],
+        ["read", type, "id", "props"],
+        ["remove", type, "id", "props"],
+        ["configure", "the value of key"],
+      ]);
     });
   }
 
-  it("differs between the types in nothing but the name", async () => {
-    const texts = new Set<string>();
-    for (const type of types) texts.add((await serialized(load(built), type)).replaceAll(type, ""));
-    assert.equal(texts.size, 1);
+  it("is what 0.2 has written, whatever has made it: another text is a change of every resource of every user", () => {
+    const texts = types.map((type) => textOf(type).replace(JSON.stringify(type), "TYPE"));
+    assert.equal(new Set(texts).size, 1);
+    assert.equal(
+      createHash("sha256").update(texts[0]!).digest("hex"),
+      "62747a10a9ae48e9057776f8b80e9000f6e1503a6be592bdbfd4fc3a15331db1",
+    );
+  });
+
+  it("holds no path and loads nothing but the runtime", () => {
+    const text = textOf("WaptServer");
+    assert.ok(text.length < 1000, `${text.length} bytes`);
+    assert.doesNotMatch(text, /require\(|__dirname|__filename|sourceMappingURL|["'`](file:|\.{0,2}\/)/);
+    assert.deepEqual(text.match(/import\(.*?\)/g), ['import("pulumi-wapt/runtime")']);
+  });
+
+  it("is no secret, and goes to Pulumi as a dynamic resource's", async () => {
+    const { registered } = await registrations(
+      {},
+      () => new WaptServer("one", { connection: { host: "a" }, clients: 1 }),
+    );
+    assert.equal(registered[0]?.type, "pulumi-nodejs:dynamic/pulumi-wapt:WaptServer");
+    assert.equal(registered[0]?.inputs.__provider, textOf("WaptServer"));
   });
 });
 
@@ -135,7 +133,7 @@ async function assertHoldsShims({ deployment }: State): Promise<void> {
     ["WaptServer"],
   );
   for (const { type, inputs, outputs } of dynamic) {
-    const text = await serialized(load(built), type.split(":").at(-1)!);
+    const text = textOf(type.split(":").at(-1)!);
     assert.equal(inputs?.__provider, text);
     assert.equal(outputs?.__provider, text);
   }

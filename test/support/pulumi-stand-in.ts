@@ -15,6 +15,7 @@ export interface Call {
   readonly stack: string;
   readonly words: readonly string[];
   readonly cache?: string;
+  readonly runProgram?: string;
   readonly began: number;
   /** undefined where it was ended by a signal, or has not ended. */
   readonly ended?: number;
@@ -43,7 +44,8 @@ const stack = at("--stack");
 const { says = {}, status = 0, milliseconds = 0 } = stands[stack];
 const operation = words[words.indexOf(stack) + 1];
 const note = (call) => appendFileSync(process.env.CALLS, JSON.stringify({ stack, ...call }) + "\\n");
-note({ words, cache: process.env.NODE_COMPILE_CACHE, restarts: process.env.PULUMI_WAPT_RESTARTS ?? "", began: Date.now() });
+const { NODE_COMPILE_CACHE: cache, PULUMI_RUN_PROGRAM: runProgram = "" } = process.env;
+note({ words, cache, runProgram, restarts: process.env.PULUMI_WAPT_RESTARTS ?? "", began: Date.now() });
 process.on("SIGINT", () => {
   console.log("error: cancelled");
   process.exit(255);

@@ -1,5 +1,5 @@
 /** Marks what a connection holds of credentials as secret: in the state it is encrypted. */
-import * as pulumi from "@pulumi/pulumi";
+import { Output, output, secret } from "@pulumi/pulumi/output";
 
 /** The fields of a connection that hold no credential. Any other is secret: one that does not exist may be misspelt. */
 const OPEN: ReadonlySet<string> = new Set([
@@ -17,8 +17,8 @@ const OPEN: ReadonlySet<string> = new Set([
 
 /** The connection, known or not, with its secrets marked. */
 export function withSecrets(connection: unknown): unknown {
-  if (pulumi.Output.isInstance(connection) || connection instanceof Promise) {
-    return pulumi.output(connection).apply(marked);
+  if (Output.isInstance(connection) || connection instanceof Promise) {
+    return output(connection).apply(marked);
   }
   return marked(connection);
 }
@@ -29,7 +29,7 @@ function marked(connection: unknown): unknown {
   return Object.fromEntries(
     fields.map(([name, value]) => {
       if (name === "proxy") return [name, withSecrets(value)];
-      return [name, OPEN.has(name) ? value : pulumi.secret(value)];
+      return [name, OPEN.has(name) ? value : secret(value)];
     }),
   );
 }
