@@ -4,8 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type Home, systemFolder } from "./home";
-import { LocalProgramError, type LocalResult, runLocally } from "./local-program";
-import { Slots } from "./slots";
+import { LocalProgramError } from "./local-program";
+import { runnerOfMany } from "./many-runs";
 import { quotable, SshError } from "./ssh-error";
 
 /** For whom the configuration is read, as on ssh's command line. */
@@ -23,8 +23,8 @@ export type Effective = ReadonlyMap<string, readonly string[]>;
 const NO_SSH =
   "there is no usable ssh on this machine, so no ssh configuration is read: connections use their arguments and ssh's defaults";
 
-/** So many at a time: a stack may have hundreds of servers. */
-const places = new Slots(8);
+/** A stack may have hundreds of servers, and to start a program is slow for a process as large as this one. */
+const runSsh = runnerOfMany("ssh");
 const answers = new Map<string, Promise<Effective | undefined>>();
 let say = (line: string): void => console.error(line);
 let saidNoSsh = false;
@@ -90,7 +90,7 @@ async function sshG({ host, port, user }: Asked, file?: string): Promise<Effecti
     "--",
     host,
   ];
-  const { code, stdout, stderr } = await run(host, words);
+  const { code, stdout, stderr } = await runSsh(words).catch((error) => explain(host, error));
   const effective = parsed(stdout);
   if (code === 0 && ["hostname", "port", "user"].every((keyword) => effective.has(keyword))) return effective;
   // So ssh can't be used by this user at all, whatever the configuration says.
@@ -98,18 +98,11 @@ async function sshG({ host, port, user }: Asked, file?: string): Promise<Effecti
   throw new SshError("config", `ssh -G ${host}: ${quotable(stderr, []) || `exit status ${code}, and no reason`}`);
 }
 
-async function run(host: string, words: readonly string[]): Promise<LocalResult> {
-  await places.take();
-  try {
-    return await runLocally("ssh", words);
-  } catch (error) {
-    if (error instanceof LocalProgramError && error.kind === "missing") throw error;
-    const hint = "look in the ssh configuration for a Match exec, or a name to be canonicalized, that hangs";
-    const why = error instanceof LocalProgramError ? `${error.message}: ${hint}` : (error as Error).message;
-    throw new SshError("config", `ssh -G ${host}: ${why}`);
-  } finally {
-    places.free();
-  }
+function explain(host: string, error: unknown): never {
+  if (error instanceof LocalProgramError && error.kind === "missing") throw error;
+  const hint = "look in the ssh configuration for a Match exec, or a name to be canonicalized, that hangs";
+  const why = error instanceof LocalProgramError ? `${error.message}: ${hint}` : (error as Error).message;
+  throw new SshError("config", `ssh -G ${host}: ${why}`);
 }
 
 function parsed(text: string): Effective {

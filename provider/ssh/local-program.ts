@@ -16,13 +16,16 @@ export interface LocalResult {
 
 /** Why a program has no result. */
 export class LocalProgramError extends Error {
-  constructor(readonly kind: "missing" | "late") {
-    super(kind === "missing" ? "there is no such program" : `it did not end within ${SECONDS} s`);
+  constructor(
+    readonly kind: "missing" | "late",
+    seconds = SECONDS,
+  ) {
+    super(kind === "missing" ? "there is no such program" : `it did not end within ${seconds} s`);
   }
 }
 
 /** Runs it with these words and with nothing to read. Throws a {@link LocalProgramError}, or the system's own error. */
-export function runLocally(program: string, words: readonly string[]): Promise<LocalResult> {
+export function runLocally(program: string, words: readonly string[], seconds = SECONDS): Promise<LocalResult> {
   return new Promise((resolve, reject) => {
     // A session of its own has no terminal to ask on, and can be ended as a whole.
     const detached = process.platform !== "win32";
@@ -30,8 +33,8 @@ export function runLocally(program: string, words: readonly string[]): Promise<L
     const [stdout, stderr] = [collected(child.stdout), collected(child.stderr)];
     const late = setTimeout(() => {
       end(child);
-      reject(new LocalProgramError("late"));
-    }, SECONDS * 1000);
+      reject(new LocalProgramError("late", seconds));
+    }, seconds * 1000);
     const finish = (code: number | null) => {
       clearTimeout(late);
       closeOutput(child);

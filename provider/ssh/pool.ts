@@ -7,12 +7,15 @@ import { Slots } from "./slots";
 import { SshError } from "./ssh-error";
 import { dialDirectly, dialThrough } from "./transport";
 
-/** Below 10, where sshd starts to turn away who has not logged in yet (MaxStartups 10:30:100). */
-const LOGINS = 8;
+/** At one sshd at a time: below 10, where it starts to turn away who has not logged in yet (MaxStartups 10:30:100). */
+const LOGINS_OF_ONE = 8;
+/** Of all servers together: with fewer, a fleet that is far away waits for the way there and not for this machine. */
+const LOGINS = 64;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 
 const logins = new Slots(LOGINS);
+const loginsOfOne = new Map<string, Slots>();
 const links = new Map<string, Promise<Link>>();
 /** Logins that a server refused: trying them again would look like an attack to it (fail2ban, faillock). */
 const refused = new Map<string, SshError>();
@@ -76,6 +79,8 @@ function after(attempts: number, error: SshError): SshError {
 async function dialOnce(target: Destination, onClosed: () => void): Promise<Link> {
   const via = target.via === undefined ? undefined : await connected(target.via);
   via?.hold();
+  const ofOne = slotsOf(target);
+  await ofOne.take();
   await logins.take();
   try {
     const transport =
@@ -84,6 +89,15 @@ async function dialOnce(target: Destination, onClosed: () => void): Promise<Link
     return new Link(target, client, transport, via, onClosed);
   } finally {
     logins.free();
+    ofOne.free();
     via?.release();
   }
+}
+
+/** Those of one sshd; through a bastion the same address may be another machine, which waits for nothing. */
+function slotsOf({ via, host, port }: Destination): Slots {
+  const sshd = JSON.stringify([via && destinationId(via), host, port]);
+  const slots = loginsOfOne.get(sshd) ?? new Slots(LOGINS_OF_ONE);
+  loginsOfOne.set(sshd, slots);
+  return slots;
 }

@@ -8,13 +8,13 @@ import { type Server, services } from "../../provider/services";
 import { type Connection, closeAll, open } from "../../provider/ssh/session";
 import type { Claim } from "../../provider/transaction/ownership";
 import { isEmpty, planOf } from "../../provider/transaction/plan";
-import { ManagedServer } from "../../provider/transaction/server";
+import { ManagedServer, type Remote } from "../../provider/transaction/server";
 import type { Contender } from "./contender";
 import { USER } from "./fleet";
 import type { Link } from "./link";
 import { CLIENTS, OPEN_FILES, WANTED } from "./wanted";
 
-interface Job {
+export interface Job {
   readonly managed: ManagedServer<typeof services>;
   readonly scope: { root: string; probes: ReturnType<typeof waptServer.probes>; folders: readonly string[] };
   claimOn(server: Server): Claim;
@@ -26,7 +26,11 @@ export const core: Contender = {
     const connections = fleet.servers.map(({ hostKey }, i) => connectionTo(fleet.links[i]!, hostKey));
     // As a new process would: no connection is open, nothing is known of the servers.
     const onAll = (work: (job: Job) => Promise<void>) =>
-      Promise.all(connections.map((connection) => work(jobFor(connection, fleet.privateKey)))).then(() => undefined);
+      Promise.all(
+        connections.map((connection) =>
+          work(jobFor(connection, () => open(connection, { privateKey: fleet.privateKey }))),
+        ),
+      ).then(() => undefined);
     return {
       apply: () => onAll((job) => converge(job, false)),
       again: () => onAll((job) => converge(job, true)),
@@ -61,7 +65,8 @@ const connectionTo = ({ host, port }: Link, hostKey: string): Connection => ({
   hostKey,
 });
 
-function jobFor(connection: Connection, privateKey: string): Job {
+/** The whole tuning of a server, by SSH unless another way is given. */
+export function jobFor(connection: Connection, remote: () => Promise<Remote>): Job {
   const limits = { workerRlimitNofile: OPEN_FILES, limitNofile: OPEN_FILES, nofile: OPEN_FILES };
   const uploads = { path: WANTED.client_body_temp_path };
   const checked = checkArguments(waptServer, { connection, clients: CLIENTS, uploads, ...limits });
@@ -69,7 +74,7 @@ function jobFor(connection: Connection, privateKey: string): Job {
   const { args, settings } = checked;
   const owner = { stack: "benchmark", resource: "WaptServer", id: "benchmark" };
   return {
-    managed: new ManagedServer(services, () => open(connection, { privateKey }), "the benchmark"),
+    managed: new ManagedServer(services, remote, "the benchmark"),
     scope: { root: "", probes: waptServer.probes(args), folders: [uploads.path] },
     claimOn: (server) => ({ owner, target: waptServer.target(settings!, server, args), mode: "apply" }),
   };

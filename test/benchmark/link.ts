@@ -9,24 +9,17 @@ export interface Link {
 }
 
 /** @param delay milliseconds in each direction; 0 for no relay. */
-export async function linkTo(host: string, delay: number): Promise<Link> {
-  if (delay === 0) return { host, port: 22, close() {} };
+export async function linkTo(host: string, delay: number, port = 22): Promise<Link> {
+  if (delay === 0) return { host, port, close() {} };
   const sockets = new Set<Socket>();
   const relay: Server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ host, port: 22, noDelay: true });
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      // Timers of one length fire in their order.
-      from.on("data", (bytes) => setTimeout(() => to.writable && to.write(bytes), delay));
-      from.on("error", () => {});
-      from.on("close", () => {
-        sockets.delete(from);
-        setTimeout(() => to.end(), delay);
-      });
+    const far = connect({ host, port, noDelay: true });
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
     }
+    pass(near, far, delay);
+    pass(far, near, delay);
   });
   relay.listen(0, "127.0.0.1");
   await once(relay, "listening");
@@ -35,4 +28,11 @@ export async function linkTo(host: string, delay: number): Promise<Link> {
     relay.close();
   };
   return { host: "127.0.0.1", port: (relay.address() as AddressInfo).port, close };
+}
+
+function pass(from: Socket, to: Socket, delay: number): void {
+  // Timers of one length fire in their order.
+  from.on("data", (bytes) => setTimeout(() => to.writable && to.write(bytes), delay));
+  from.on("error", () => {});
+  from.on("close", () => setTimeout(() => to.end(), delay));
 }

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { AgentProtocol, utils } from "ssh2";
 import { closeAll, open, SshError } from "../../provider/ssh/session";
 import { failure } from "../support/failure";
-import { type Behaviour, inProcess, plainTcp, to } from "../support/in-process-server";
+import { type Behaviour, type InProcess, inProcess, plainTcp, to } from "../support/in-process-server";
 import { keyPair, Sandbox } from "../support/sandbox";
 
 const sandbox = new Sandbox();
@@ -92,7 +92,7 @@ test("a name that does not exist is not tried again", async () => {
   const server = await plainTcp(() => {});
   const start = Date.now();
   await failure("unreachable", open({ ...to(server), host: "no-such-host.invalid" }), /no such name|name server/);
-  assert.ok(Date.now() - start < 5000);
+  assert.ok(Date.now() - start < 20_000);
 });
 
 test("a refused login is made once, and remembered", async () => {
@@ -170,10 +170,11 @@ test("an idle connection does not keep the process alive", async () => {
 });
 
 test("all connections closed while one is dialled: it is given up", async () => {
-  const server = await inProcess({ authenticate: (context) => void setTimeout(() => context.accept(), 150) });
-  const opening = open(to(server));
-  setTimeout(() => void closeAll(), 50);
-  await failure("lost", opening, /closed while this one was dialled/);
+  const authenticate: Behaviour["authenticate"] = (context) => {
+    void closeAll();
+    setTimeout(() => context.accept(), 150);
+  };
+  await failure("lost", open(to(await inProcess({ authenticate }))), /closed while this one was dialled/);
 });
 
 test("a server that comes up while it is dialled", async () => {
@@ -192,18 +193,24 @@ test("a server that comes up while it is dialled", async () => {
   assert.equal(early, 3);
 });
 
-test("at most eight logins at a time", async () => {
+test("at most eight logins at a time at one server, and more at several", async () => {
   let now = 0;
-  let most = 0;
-  const authenticate: Behaviour["authenticate"] = async (context) => {
-    most = Math.max(most, ++now);
-    await sleep(30);
-    now--;
-    context.accept();
-  };
-  const server = await inProcess({ authenticate });
-  const logins = Array.from({ length: 24 }, (_, i) => open(to(server, { password: `secret ${i}` })));
-  await Promise.all(logins);
-  assert.equal(server.connections(), 24);
-  assert.ok(most > 1 && most <= 8, String(most));
+  const most = { one: 0, several: 0 };
+  const counting = (which: keyof typeof most): Behaviour => ({
+    authenticate: async (context) => {
+      most[which] = Math.max(most[which], ++now);
+      await sleep(100);
+      now--;
+      context.accept();
+    },
+  });
+  const logins = (server: InProcess) =>
+    Array.from({ length: 24 }, (_, i) => open(to(server, { password: `secret ${i}` })));
+  const one = await inProcess(counting("one"));
+  await Promise.all(logins(one));
+  assert.equal(one.connections(), 24);
+  assert.ok(most.one > 1 && most.one <= 8, String(most.one));
+  const several = await Promise.all(Array.from({ length: 3 }, () => inProcess(counting("several"))));
+  await Promise.all(several.flatMap(logins));
+  assert.ok(most.several > 8 && most.several <= 24, String(most.several));
 });

@@ -30,8 +30,8 @@ test("a server that runs no commands", async () => {
 test("a command that does not end", async () => {
   const host = await open(to(await inProcess()));
   const start = Date.now();
-  await failure("timeout", host.run("sleep 5", { timeoutSeconds: 0.3 }), /did not end within 0\.3 s; it may still be/);
-  assert.ok(Date.now() - start < 2000);
+  await failure("timeout", host.run("sleep 30", { timeoutSeconds: 0.3 }), /did not end within 0\.3 s; it may still be/);
+  assert.ok(Date.now() - start < 8000);
   assert.equal((await host.run("echo on")).stdout.toString(), "on\n", "the connection is still good");
 });
 
@@ -70,7 +70,7 @@ test("a server that falls silent while a command runs is given up by keepalive",
   setTimeout(() => silence(), 200);
   const start = Date.now();
   await failure("lost", run, /lost while a command ran/);
-  assert.ok(Date.now() - start < 5000);
+  assert.ok(Date.now() - start < 20_000);
   sandbox.config();
 });
 

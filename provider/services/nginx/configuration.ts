@@ -84,8 +84,20 @@ export function errorAt(source: Source, statement: Statement, problem: string): 
  * `http` block.
  */
 export function walk(tree: Tree, names: ReadonlySet<string>): Configuration {
-  return new Walk(tree, names).run();
+  const known = walks.get(tree.files) ?? { sources: new Map(), configurations: new Map() };
+  walks.set(tree.files, known);
+  const asked = JSON.stringify([tree.root, ...[...names].sort()]);
+  const configuration = known.configurations.get(asked) ?? new Walk(tree, names, known.sources).run();
+  known.configurations.set(asked, configuration);
+  return configuration;
 }
+
+/** One set of files is asked many times over, for each setting and by each check. */
+interface Known {
+  readonly sources: Map<string, Source>;
+  readonly configurations: Map<string, Configuration>;
+}
+const walks = new WeakMap<ReadonlyMap<string, string>, Known>();
 
 /** A file that is being read. */
 interface Reading {
@@ -101,7 +113,6 @@ interface Reading {
 class Walk {
   private readonly blocks: Block[] = [];
   private readonly directives: Directive[] = [];
-  private readonly sources = new Map<string, Source>();
   private readonly readings = new Map<string, number>();
   private total = 0;
   private readonly stack: Reading[] = [];
@@ -114,6 +125,7 @@ class Walk {
   constructor(
     private readonly tree: Tree,
     private readonly names: ReadonlySet<string>,
+    private readonly sources: Map<string, Source>,
   ) {
     for (const path of tree.files.keys()) {
       const normal = posix.normalize(path);
