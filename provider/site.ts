@@ -5,7 +5,7 @@
 import { argumentNames, checkArguments } from "./resources/definition";
 import { type WaptServerArguments, waptServer } from "./resources/wapt-server";
 import { CLIENTS_OF_ONE_SERVER } from "./sizing";
-import { connectionFields } from "./ssh/connection";
+import { connectionFields, wayTo } from "./ssh/connection";
 import { notAName } from "./text/nearest";
 
 /** A server of the site. */
@@ -131,10 +131,7 @@ class Site {
     for (const { at, server } of servers) {
       const { connection, root = "/" } = server.args;
       const sameName = names.get(server.name);
-      const { proxy } = connection;
-      // Behind another jump host the same private address is another server.
-      const ways = [connection, ...(proxy ? [proxy] : [])].map(({ host, port = 0 }) => [host.toLowerCase(), port]);
-      const key = JSON.stringify([ways, root]);
+      const key = wayTo(connection, root);
       const sameHost = hosts.get(key);
       if (sameHost)
         this.wrong(at, `${connection.host} is ${sameHost} too: one server has one owner; remove one of them`);

@@ -1,5 +1,6 @@
 /** A run over the stacks of a fleet: waves, progress, an interrupt, and the closing table. */
 import { harmlessSentence } from "../text/harmless";
+import { demandOwnServers } from "./own-servers";
 import { type Progress, progressOn } from "./progress";
 import { type Runner, runnerIn, type StackRun } from "./stack-run";
 import { stacksOf } from "./stacks";
@@ -28,6 +29,8 @@ export interface Plan {
   readonly words: readonly string[];
   readonly waves: string;
   readonly maxFail: number;
+  /** Whether a server that two of the stacks name is refused first. */
+  readonly ownsServers: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** What is said of one that ended well. */
   verdict(run: StackRun): string;
@@ -42,6 +45,7 @@ export async function runFleet(words: Words, plan: Plan): Promise<FleetRun> {
   const stacks = await stacksOf(words);
   if (stacks.length === 0) return NOTHING;
   const waves = waveEnds(plan.waves, stacks.length);
+  if (plan.ownsServers) await demandOwnServers(stacks, (line) => console.error(line));
   const runner = runnerIn(textOf(words, "output"), plan.environment);
   const progress = progressOn(process.stderr);
   const interrupt = heedInterrupts(runner, progress);

@@ -35,6 +35,8 @@ interface Operation {
   readonly does: string;
   readonly words: readonly string[];
   readonly options?: Readonly<Record<string, Option>>;
+  /** Whether it is refused where two stacks name one server; what takes away must go on. */
+  readonly ownsServers?: boolean;
 }
 
 const OPERATIONS: readonly Operation[] = [
@@ -43,6 +45,7 @@ const OPERATIONS: readonly Operation[] = [
     does: "Tunes the servers of all stacks",
     words: ["up", "--yes", "--skip-preview"],
     options: restartsOption,
+    ownsServers: true,
   },
   {
     name: "refresh",
@@ -56,7 +59,7 @@ const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-function changing({ name, does, words, options = {} }: Operation): Command {
+function changing({ name, does, words, options = {}, ownsServers = false }: Operation): Command {
   return {
     name: `fleet ${name}`,
     usage: "--yes",
@@ -72,7 +75,7 @@ function changing({ name, does, words, options = {} }: Operation): Command {
       const restarts = given.options.restarts && oneOf(given, "restarts", ["now", "window", "never"], "never");
       const environment: Record<string, string> = restarts ? { PULUMI_WAPT_RESTARTS: restarts } : {};
       const waves = textOf(given, "waves") ?? WAVES;
-      const run = await runFleet(given, { words, waves, maxFail, environment, verdict: countsOf });
+      const run = await runFleet(given, { words, waves, maxFail, environment, ownsServers, verdict: countsOf });
       process.stdout.write(tableOf(run, countsOf));
       return run.failed.length + run.notStarted.length > 0 ? 1 : 0;
     },
@@ -90,15 +93,15 @@ const previewCommand: Command = {
   options: { ...stacksOption, ...runOptions, ...formatOptions },
   async run(words) {
     demandNoNames(words);
-    const { overview } = await previewFleet(words, ["preview", "--json"]);
+    const { overview } = await previewFleet(words, ["preview", "--json"], true);
     print(overview, words);
     return statusOf(overview);
   },
 };
 
 /** What all stacks' previews say; with `--output` they are kept there, a file a stack. */
-async function previewFleet(words: Words, asked: readonly string[]) {
-  const plan = { words: asked, waves: "100%", maxFail: Number.POSITIVE_INFINITY, verdict: () => "" };
+async function previewFleet(words: Words, asked: readonly string[], ownsServers = false) {
+  const plan = { words: asked, ownsServers, waves: "100%", maxFail: Number.POSITIVE_INFINITY, verdict: () => "" };
   const run = await runFleet(words, plan);
   const output = textOf(words, "output");
   if (output !== undefined) {

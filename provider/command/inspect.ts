@@ -3,6 +3,7 @@ import { messageOf } from "../problem";
 import { harmlessSentence } from "../text/harmless";
 import { checked, type Inspection, inspect, type Use } from "./inspection";
 import { CREDENTIALS, connectionOf, loginOptions } from "./login";
+import { sideBySide } from "./side-by-side";
 import { type Command, countOf, textOf, UsageError, type Words } from "./words";
 
 /** How many servers are read at the same time. */
@@ -30,7 +31,7 @@ export const inspectCommand: Command = {
   async run(words) {
     if (words.names.length === 0) throw new UsageError("inspect takes servers: pulumi-wapt inspect HOST… --clients N");
     const given = words.names.map((host) => ({ host, ...checked(argumentsOf(words, host)) }));
-    const results = await inParallel(given, async ({ host, ...one }) =>
+    const results = await sideBySide(given, PARALLEL, async ({ host, ...one }) =>
       inspect(one).catch((error): Failed => ({ host, error: harmlessSentence(messageOf(error)) })),
     );
     if (words.options.json) console.log(JSON.stringify({ version: 1, servers: results }, null, 2));
@@ -46,16 +47,6 @@ function argumentsOf(words: Words, host: string) {
   const connection = connectionOf(words, host);
   const clients = countOf(textOf(words, "clients"), "--clients");
   return { connection, clients, ...(uploads && { uploads: { path: uploads } }) };
-}
-
-async function inParallel<T, R>(all: readonly T[], run: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const next = all.entries();
-  const worker = async () => {
-    for (const [at, one] of next) results[at] = await run(one);
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL, all.length) }, worker));
-  return results;
 }
 
 function statusOf(result: Inspection | Failed): 0 | 1 | 2 {

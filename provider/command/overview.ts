@@ -105,17 +105,18 @@ export function statusOf({ counts, others, conflicts }: Overview): 0 | 1 | 2 {
 }
 
 function conflictsOf(claims: readonly Claim[]): Row[] {
-  const wanted = claims.flatMap(({ server, route, settings }) =>
-    settings.map((setting) => ({ server, route, setting })),
+  // Two names, or two ways, may lead to one machine.
+  const wanted = claims.flatMap(({ server, route, machine, settings }) =>
+    [route, ...(machine ? [machine] : [])].flatMap((place) => settings.map((setting) => ({ server, place, setting }))),
   );
-  const rows = [...Map.groupBy(wanted, ({ route, setting }) => JSON.stringify([route, setting])).values()]
+  const rows = [...Map.groupBy(wanted, ({ place, setting }) => JSON.stringify([place, setting])).values()]
     .filter((same) => same.length > 1)
     .map((same) => ({
       setting: harmless(same[0]!.setting),
       servers: same.map(({ server }) => harmless(server)).sort(inOrder),
     }));
   return [...Map.groupBy(rows, ({ servers }) => JSON.stringify(servers)).values()].map((same) => ({
-    what: `they are one server, and all want to own ${same.map(({ setting }) => setting).join(", ")}: one server has one owner`,
+    what: `they are one server, and all want to own ${[...new Set(same.map(({ setting }) => setting))].join(", ")}: one server has one owner`,
     servers: same[0]!.servers,
   }));
 }

@@ -1,5 +1,6 @@
 /** What one `pulumi preview --json` says of a stack. Pure. */
 import { z } from "zod";
+import { wayTo } from "../ssh/connection";
 import { harmless, harmlessSentence } from "../text/harmless";
 import { type ServerPreview, type Step, serverPreview, stepSchema } from "./server-preview";
 
@@ -22,6 +23,8 @@ export interface Claim {
   readonly server: string;
   /** Where its connection leads, as the program has it: it is compared, and never shown. */
   readonly route: string;
+  /** Of a new one the machine that it leads to, where it was read. */
+  readonly machine?: string;
   readonly settings: readonly string[];
 }
 
@@ -146,21 +149,21 @@ function claimsOf(stack: string, steps: readonly Step[]): Claim[] {
   const gone = new Set(steps.filter(({ op }) => op === "delete").map(({ urn }) => urn));
   const latest = new Map(steps.filter(({ urn }) => !gone.has(urn)).map((step) => [step.urn, step]));
   return [...latest.values()].flatMap(({ urn, oldState, newState }) => {
-    const { connection, root, settings } = newState?.inputs ?? oldState?.inputs ?? {};
+    const { connection, root, settings, machine } = newState?.inputs ?? oldState?.inputs ?? {};
     const { host, port, proxy } = connectionSchema.safeParse(connection).data ?? {};
     if (host === undefined || typeof settings !== "object" || settings === null) return [];
     return [
       {
         server: nameIn(stack, urn),
-        // Behind another jump host the same private address is another server.
-        route: JSON.stringify([host, port ?? 22, root ?? "/", ...(proxy ? [proxy.host, proxy.port ?? 22] : [])]),
+        route: wayTo({ host, port, proxy }, typeof root === "string" ? root : undefined),
+        ...(typeof machine === "string" && { machine: JSON.stringify([machine, root ?? "/"]) }),
         settings: Object.keys(settings),
       },
     ];
   });
 }
 
-const hopSchema = z.looseObject({ host: z.string(), port: z.number().nullish() });
+const hopSchema = z.object({ host: z.string(), port: z.number().optional().catch(undefined) });
 /** A proxy that is not known yet is none; a proxy has none of its own. */
 const connectionSchema = hopSchema.extend({ proxy: hopSchema.optional().catch(undefined) });
 

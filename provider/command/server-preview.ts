@@ -137,7 +137,7 @@ function valuesOf(op: string, old: Bag, wanted: Bag): [unknown, unknown] {
 
 /** What is no argument, of this version and of others. */
 const OWN = new Set(
-  "__provider stack name settings before places proof derived pending unset restarts waits found".split(" "),
+  "__provider stack name settings before places proof derived pending unset restarts waits found machine".split(" "),
 );
 
 function otherArguments(old: Bag, wanted: Bag): string[] {

@@ -126,6 +126,15 @@ export const connectionSchema = z
     path: ["sudo"],
   });
 
+/**
+ * Where a connection leads as it is written, and the root there, for comparison alone. What ssh's configuration makes of it
+ * is not asked. Behind another jump host the same private address is another server.
+ */
+export function wayTo({ proxy, ...last }: Connection, root: string | undefined): string {
+  const hops = [last, ...(proxy ? [proxy] : [])].map(({ host, port = 22 }) => [host.toLowerCase(), port]);
+  return JSON.stringify([hops, root || "/"]);
+}
+
 /** What to log in with when the connection's own arguments don't say, or are refused: from the stack's configuration. */
 export interface Credentials {
   readonly password?: string | undefined;

@@ -120,6 +120,22 @@ describe("a summary of many", () => {
     assert.equal(conflicts("[secret]", "[secret]"), 1);
   });
 
+  it("takes two names that lead to one new machine for one server", () => {
+    const onMachine = (stack: string, machine: unknown, root = "/") => {
+      const document = JSON.parse(previewOf("new", stack));
+      for (const { newState } of document.steps)
+        if (newState?.inputs?.connection) Object.assign(newState.inputs, { machine, root });
+      return parsePreview(JSON.stringify(document), stack);
+    };
+    const conflicts = (...[one, other]: ReturnType<typeof onMachine>[]) => overviewOf([one!, other!]).conflicts;
+    const [row, ...more] = conflicts(onMachine("nice", "0123"), onMachine("lyon", "0123"));
+    assert.deepEqual([row?.servers, more], [["lyon/paris", "nice/paris"], []]);
+    assert.equal(row?.what.match(/worker_connections/g)?.length, 1);
+    assert.deepEqual(conflicts(onMachine("nice", "0123"), onMachine("lyon", "4567")), []);
+    assert.deepEqual(conflicts(onMachine("nice", "0123"), onMachine("lyon", "0123", "/srv")), []);
+    assert.deepEqual(conflicts(onMachine("nice", undefined), onMachine("lyon", undefined)), []);
+  });
+
   it("is cut below GitHub's longest comment, and the whole is in the job's summary", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wapt-summary-"));
     after(() => rmSync(folder, { recursive: true, force: true }));

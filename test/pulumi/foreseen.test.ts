@@ -197,7 +197,18 @@ describe("two resources of one program", () => {
     const { root } = alias as { root?: string };
     writeFileSync(join(root!, "etc/machine-id"), "0123456789abcdef0123456789abcdef\n");
     const knowing = provider();
-    await knowing.check(definition("NginxTuning"), {}, inputs("NginxTuning"));
+    const machineIn = async (one: ReturnType<typeof provider>, news: typeof alias) =>
+      (await one.check(definition("NginxTuning"), {}, news)).inputs.machine;
+    const machine = await machineIn(knowing, inputs("NginxTuning"));
+    assert.match(String(machine), /^[0-9a-f]{16}$/, "which also tells it to the summary of a fleet");
+    assert.equal(await machineIn(provider(), alias), machine);
+    assert.equal(first.inputs.machine, undefined);
+    const { outs } = await knowing.create(definition("NginxTuning"), {
+      ...inputs("NginxTuning"),
+      settings: {},
+      machine,
+    });
+    assert.equal(outs.machine, undefined, "the next boot gives it another one");
     const known = await knowing.check(definition("NginxTuning"), {}, alias);
     assert.match(
       known.failures[0]?.reason ?? "",

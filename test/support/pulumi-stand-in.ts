@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 
 /** What it does for a stack. */
 export interface Stand {
-  /** What it prints, by its command's first word. */
+  /** What it prints, by its command's first word; of `config` there is none if not given. */
   readonly says?: Readonly<Record<string, string>>;
   readonly status?: number;
   readonly milliseconds?: number;
@@ -43,6 +43,10 @@ if (words[0] === "stack") {
 const stack = at("--stack");
 const { says = {}, status = 0, milliseconds = 0 } = stands[stack];
 const operation = words[words.indexOf(stack) + 1];
+if (words[0] === "config") {
+  console.log(says.config ?? "{}");
+  process.exit(0);
+}
 const note = (call) => appendFileSync(process.env.CALLS, JSON.stringify({ stack, ...call }) + "\\n");
 const { NODE_COMPILE_CACHE: cache, PULUMI_RUN_PROGRAM: runProgram = "" } = process.env;
 note({ words, cache, runProgram, restarts: process.env.PULUMI_WAPT_RESTARTS ?? "", began: Date.now() });

@@ -8,7 +8,7 @@ import { defined, type Properties } from "./inputs";
 import { observedSettings } from "./outputs";
 
 /** Properties that are of one run: a refresh takes them out of the state's inputs, and outputs have none. */
-export const OF_ONE_RUN = ["restarts", "waits", "found"] as const;
+export const OF_ONE_RUN = ["restarts", "waits", "found", "machine"] as const;
 
 export const withoutRun = (properties: Properties): Properties =>
   Object.fromEntries(Object.entries(properties).filter(([name]) => !(OF_ONE_RUN as readonly string[]).includes(name)));

@@ -23,7 +23,7 @@ export interface Stored {
 /** Properties that are no arguments. */
 const OWN = new Set([
   ...["__provider", "stack", "name", "settings", "before", "places", "proof", "derived", "unset", "pending"],
-  ...["restarts", "waits", "found"],
+  ...["restarts", "waits", "found", "machine"],
 ]);
 
 /** Checks the arguments in a property bag; those not known yet are left out. */

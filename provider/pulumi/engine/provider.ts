@@ -30,7 +30,7 @@ import {
   rememberedPlaces,
   storedPlaces,
 } from "./outputs";
-import { Rivals, type Wanting } from "./rivals";
+import { machineOf, Rivals, type Wanting } from "./rivals";
 import { type Former, formerOf, isUnreachable, Servers, type Ways } from "./servers";
 import { UNKNOWN } from "./unknown";
 
@@ -121,7 +121,8 @@ export class Provider {
       const failures = rivals.length > 0 ? rivals : precheck(server, claim);
       const warnings = [...(target.warnings ?? []), ...loweredWarnings(target, server)];
       for (const warning of warningsOf({ warnings }, args)) this.say(args, warning);
-      const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)) };
+      // Two new ones on one machine, in two stacks of a fleet, are told by it: no record names an owner yet.
+      const before = olds ? {} : { before: beforeOf(target, placesOf(target, server)), machine: machineOf(server) };
       const derived = derivedOf(definition, args, target);
       const drift = olds && isNews ? { found: foundOn(server, target, withDerived(olds, derived), new Date()) } : {};
       const run = failures.length > 0 ? {} : this.foresee(args, planAsSeen(server, claim));

@@ -1,4 +1,5 @@
 /** Which resource of one program wants which setting of which server: two that want the same undo each other's at each run. */
+import { createHash } from "node:crypto";
 import type { Problem } from "../../problem";
 import type { Base } from "../../transaction/observation";
 
@@ -11,6 +12,13 @@ export interface Wanting {
   readonly settings: readonly string[];
 }
 
+/** What tells a machine from all others until its next boot; a machine-id is not to be shown, so it is hashed. */
+export function machineOf({ machineId, boot, nodeName }: Base): string | undefined {
+  if (machineId === "" || boot === "") return undefined;
+  // Clones share their machine-id, containers of one host share its boot.
+  return createHash("sha256").update([machineId, boot, nodeName].join(" ")).digest("hex").slice(0, 16);
+}
+
 export class Rivals {
   /** By where a connection leads, and by the machine that was found there. */
   private readonly first = new Map<string, Wanting>();
@@ -21,10 +29,9 @@ export class Rivals {
   }
 
   /** Two names, or two ways, that lead to one machine: it is known once both were read. */
-  byMachine({ machineId, boot, nodeName }: Base, wanting: Wanting): Problem[] {
-    if (machineId === "" || boot === "") return [];
-    // Clones share their machine-id, containers of one host share its boot.
-    return this.problems([machineId, boot, nodeName].join(" "), wanting, `the machine ${nodeName}`);
+  byMachine(base: Base, wanting: Wanting): Problem[] {
+    const machine = machineOf(base);
+    return machine === undefined ? [] : this.problems(machine, wanting, `the machine ${base.nodeName}`);
   }
 
   private problems(place: string, wanting: Wanting, where: string): Problem[] {
