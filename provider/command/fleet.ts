@@ -16,10 +16,13 @@ const waveOptions: Readonly<Record<string, Option>> = {
   yes: { type: "boolean", help: "do it without asking" },
 };
 
+const RESTARTS = ["now", "window", "never"] as const;
+
 const restartsOption: Readonly<Record<string, Option>> = {
   restarts: {
     type: "string",
     value: "WHEN",
+    choices: RESTARTS,
     help: "now, window or never, whatever the programs say; as they say if not given",
   },
 };
@@ -72,7 +75,7 @@ function changing({ name, does, words, options = {}, ownsServers = false }: Oper
       if (given.options.yes !== true)
         throw new UsageError(`fleet ${name} changes servers: look at pulumi-wapt fleet preview first, then give --yes`);
       const maxFail = countOf(textOf(given, "max-fail") ?? "0", "--max-fail", 0);
-      const restarts = given.options.restarts && oneOf(given, "restarts", ["now", "window", "never"], "never");
+      const restarts = given.options.restarts && oneOf(given, "restarts", RESTARTS, "never");
       const environment: Record<string, string> = restarts ? { PULUMI_WAPT_RESTARTS: restarts } : {};
       const waves = textOf(given, "waves") ?? WAVES;
       const run = await runFleet(given, { words, waves, maxFail, environment, ownsServers, verdict: countsOf });
@@ -174,21 +177,29 @@ const summaryOfFleet: Command = {
   },
 };
 
+const LIST_FORMATS = ["text", "json", "matrix"] as const;
+const CIS = ["github", "gitlab"] as const;
+
 const listCommand: Command = {
   name: "fleet list",
   usage: "[--format FORMAT]",
   help: `Prints the names of the stacks, or the matrix of a CI's jobs. ${IN_PROJECT}`,
   options: {
     ...stacksOption,
-    format: { type: "string", value: "FORMAT", help: "text, json or matrix; text if not given" },
-    ci: { type: "string", value: "CI", help: "whose matrix: github or gitlab; where it runs if not given" },
+    format: { type: "string", value: "FORMAT", choices: LIST_FORMATS, help: "text, json or matrix; text if not given" },
+    ci: {
+      type: "string",
+      value: "CI",
+      choices: CIS,
+      help: "whose matrix: github or gitlab; where it runs if not given",
+    },
     jobs: { type: "string", value: "N", help: "how many jobs the matrix has at most" },
   },
   async run(words) {
     demandNoNames(words);
-    const format = oneOf(words, "format", ["text", "json", "matrix"], "text");
+    const format = oneOf(words, "format", LIST_FORMATS, "text");
     const here = process.env.GITLAB_CI ? "gitlab" : "github";
-    const ci = oneOf(words, "ci", ["github", "gitlab"], here);
+    const ci = oneOf(words, "ci", CIS, here);
     const jobs = textOf(words, "jobs");
     const most = jobs === undefined ? undefined : countOf(jobs, "--jobs");
     const stacks = await stacksOf(words);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { commentCommand } from "./comment";
+import { completionCommand } from "./completion";
 import { fleetCommands } from "./fleet";
 import { inspectCommand } from "./inspect";
 import { sizingCommand } from "./sizing";
@@ -16,6 +17,7 @@ const commands: readonly Command[] = [
   summaryCommand,
   commentCommand,
   ...fleetCommands,
+  completionCommand(() => commands),
 ];
 
 function usage(): string {

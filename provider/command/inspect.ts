@@ -24,7 +24,7 @@ export const inspectCommand: Command = {
     "Exit status: 0 all is as wanted, 2 something is not, 1 a server can't be read, or would be refused.",
   options: {
     clients: { type: "string", value: "N", help: "of each server" },
-    uploads: { type: "string", value: "FOLDER", help: "where uploads shall lie; where they lie now if not given" },
+    uploads: { type: "string", value: "PATH", help: "where uploads shall lie; where they lie now if not given" },
     ...loginOptions,
     json: { type: "boolean", help: "print JSON" },
   },

@@ -11,7 +11,12 @@ import { type Command, type Option, oneOf, textOf, UsageError, type Words } from
 export const FORMATS = ["text", "markdown", "json", "junit"] as const;
 
 export const formatOptions: Readonly<Record<string, Option>> = {
-  format: { type: "string", value: "FORMAT", help: "text, markdown, json or junit; text if not given" },
+  format: {
+    type: "string",
+    value: "FORMAT",
+    choices: FORMATS,
+    help: "text, markdown, json or junit; text if not given",
+  },
   title: { type: "string", value: "TITLE", help: "of the Markdown comment; a comment of the same title is updated" },
   full: { type: "string", value: "FILE", help: "where the whole Markdown goes too, such as $GITHUB_STEP_SUMMARY" },
 };

@@ -7,6 +7,8 @@ export interface Option {
   readonly multiple?: boolean;
   /** The word for its value in the help. */
   readonly value?: string;
+  /** The values that it takes, where these are few. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -30,7 +32,7 @@ export interface Command {
 /** Words on the command line that are wrong. */
 export class UsageError extends Error {}
 
-const HELP: Option = { type: "boolean", help: "print this" };
+export const HELP: Option = { type: "boolean", help: "print this" };
 
 /** @throws UsageError of one sentence. */
 export function parsed(command: Command, words: readonly string[]): Words {
