@@ -1,7 +1,7 @@
-/** What one server has beside what it needs: read in two round trips, nothing is changed. */
+/** What one server has beside what it needs: read in one round trip, nothing is changed. */
 import { checkArguments } from "../resources/definition";
 import { loweredWarnings } from "../resources/lowered";
-import { waptUnits } from "../resources/units";
+import { WAPTS_UNITS, waptUnits } from "../resources/units";
 import { type WaptServerArguments, waptServer } from "../resources/wapt-server";
 import { type Server, services } from "../services";
 import { type HeadroomState, headroomProbe } from "../services/headroom/headroom";
@@ -53,18 +53,20 @@ export function checked(args: { connection: Connection; clients: number; uploads
 
 /** @throws Error where the server can't be read. */
 export async function inspect({ args, settings }: ReturnType<typeof checked>): Promise<Inspection> {
-  const managed = () => new ManagedServer(services, () => open(args.connection), "the command pulumi-wapt");
-  const server = await managed().observe({
-    root: "",
-    probes: waptServer.probes(args),
-    folders: waptServer.folders?.(args) ?? [],
-  });
+  const managed = new ManagedServer(services, () => open(args.connection), "the command pulumi-wapt");
+  return inspectOn(managed, { args, settings });
+}
+
+/** The same on a server that is reached already: in one round trip. */
+export async function inspectOn(
+  managed: Pick<ManagedServer<typeof services>, "observe">,
+  { args, settings }: ReturnType<typeof checked>,
+): Promise<Inspection> {
+  const probes = [...waptServer.probes(args), headroomProbe(WAPTS_UNITS)];
+  const server = await managed.observe({ root: "", probes, folders: waptServer.folders?.(args) ?? [] });
   demandRoot(server);
   const target = waptServer.target(settings, server, args);
-  const probe = headroomProbe(uploadsNow(server.nginx), server.nginx.serving?.pid, waptUnits(server));
-  // Where uploads lie and what serves is known only now.
-  const { headroom } = await managed().observe({ root: "", probes: [probe], folders: [] });
-  return { ...inspectionOf(server, target, args), headroom: usesOf(server, headroom, target) };
+  return { ...inspectionOf(server, target, args), headroom: usesOf(server, server.headroom, target) };
 }
 
 export function inspectionOf(
@@ -104,34 +106,36 @@ function ownersOf({ record }: Server): string[] {
   return [...new Set(owners)];
 }
 
-export function usesOf(server: Server, { processes, partition }: HeadroomState, { places }: Target): Use[] {
+export function usesOf(server: Server, { processes, partitions }: HeadroomState, { places }: Target): Use[] {
   const inFile = (id: string) => {
     const place = places.find((one) => one.id === id);
     return place ? Number(fileValue(place) ?? Number.NaN) : Number.NaN;
   };
   const found = findCluster(server.postgresql, server.files, server.wapt.database, undefined);
   const { max_connections, sessions } = "cluster" in found ? (found.cluster.settings ?? {}) : {};
+  const own = ["nginx", ...waptUnits(server)];
+  const uploads = uploadsNow(server.nginx);
   const all: Use[] = [
-    ...processes.flatMap(({ name, id, files, connections, limit }): Use[] => {
-      const who = name === "nginx" ? `nginx's worker ${id}` : harmless(name);
-      const most = { nginx: inFile("worker_connections"), waptserver: inFile("max_clients") }[name] ?? Number.NaN;
-      return [
-        { what: `connections of ${who}`, used: connections, limit: most, unit: "" },
-        { what: `open files of ${who}`, used: files, limit, unit: "" },
-      ];
-    }),
+    ...processes
+      .filter(({ name }) => own.includes(name))
+      .flatMap(({ name, id, files, connections, limit }): Use[] => {
+        const who = name === "nginx" ? `nginx's worker ${id}` : harmless(name);
+        const most = { nginx: inFile("worker_connections"), waptserver: inFile("max_clients") }[name] ?? Number.NaN;
+        return [
+          { what: `connections of ${who}`, used: connections, limit: most, unit: "" },
+          { what: `open files of ${who}`, used: files, limit, unit: "" },
+        ];
+      }),
     { what: "sessions of PostgreSQL", used: Number(sessions), limit: Number(max_connections), unit: "" },
-    ...(partition
-      ? [
-          {
-            what: `partition of the uploads ${harmless(partition.folder)}`,
-            used: Math.round(partition.usedKilobytes / 1024),
-            // What root alone may fill is no room for uploads.
-            limit: Math.round((partition.usedKilobytes + partition.freeKilobytes) / 1024),
-            unit: "MiB",
-          },
-        ]
-      : []),
+    ...partitions
+      .filter(({ folder }) => folder === uploads)
+      .map(({ folder, usedKilobytes, freeKilobytes }) => ({
+        what: `partition of the uploads ${harmless(folder)}`,
+        used: Math.round(usedKilobytes / 1024),
+        // What root alone may fill is no room for uploads.
+        limit: Math.round((usedKilobytes + freeKilobytes) / 1024),
+        unit: "MiB",
+      })),
   ];
   // What was not read, or has no limit, is not said.
   return all.filter(({ used, limit }) => Number.isFinite(used) && Number.isFinite(limit));

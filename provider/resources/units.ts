@@ -4,8 +4,11 @@ import { systemdProbe } from "../services/systemd/units";
 import { hasRead, readersOf, waptRestart } from "../services/wapt/wapt";
 import type { Step } from "../transaction/service";
 
+/** Names and patterns of WAPT's units. */
+export const WAPTS_UNITS = ["waptserver", "waptserver-*", "wapttasks", "wapttasks-*"] as const;
+
 /** nginx's usual unit; the one of an nginx that serves by another unit is found by it. */
-export const unitsProbe = systemdProbe(["nginx", "waptserver", "waptserver-*", "wapttasks", "wapttasks-*"]);
+export const unitsProbe = systemdProbe(["nginx", ...WAPTS_UNITS]);
 
 /** Whether a unit has a name as WAPT's units have. */
 export const isNamedAsWapt = (name: string): boolean => /^wapt(?:server|tasks)(?:-|$)/.test(name);

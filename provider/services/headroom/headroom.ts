@@ -23,31 +23,26 @@ export interface Partition {
 
 export interface HeadroomState {
   readonly processes: readonly BusyProcess[];
-  /** Of the uploads; undefined where it was not read. */
-  readonly partition?: Partition;
+  /** Of each folder where uploads may lie, by what nginx's files and its program name: which of them it is, is nginx's. */
+  readonly partitions: readonly Partition[];
 }
 
 export const headroom: Service<HeadroomState> = {
   program: join(__dirname, "headroom.sh"),
   uses: ["nginx", "systemd"],
-  parse: (facts: Facts): HeadroomState => {
-    const [folder = "", total, used, free] = facts.named("partition")[0] ?? [];
-    const numbers = [total, used, free].map(Number);
-    const [totalKilobytes = 0, usedKilobytes = 0, freeKilobytes = 0] = numbers;
-    return {
-      processes: facts.named("process").flatMap(([name = "", id = "", files, connections, soft]) => {
-        // One that has ended meanwhile has no limits.
-        return soft ? [{ name, id, files: Number(files), connections: Number(connections), limit: bound(soft) }] : [];
-      }),
-      ...(total && numbers.every(Number.isFinite)
-        ? { partition: { folder, totalKilobytes, usedKilobytes, freeKilobytes } }
-        : {}),
-    };
-  },
+  parse: (facts: Facts): HeadroomState => ({
+    processes: facts.named("process").flatMap(([name = "", id = "", files, connections, soft]) => {
+      // One that has ended meanwhile has no limits.
+      return soft ? [{ name, id, files: Number(files), connections: Number(connections), limit: bound(soft) }] : [];
+    }),
+    partitions: facts.named("partition").flatMap(([folder = "", total, used, free]) => {
+      const numbers = [total, used, free].map(Number);
+      const [totalKilobytes = 0, usedKilobytes = 0, freeKilobytes = 0] = numbers;
+      const isRead = total && numbers.every(Number.isFinite);
+      return isRead ? [{ folder, totalKilobytes, usedKilobytes, freeKilobytes }] : [];
+    }),
+  }),
 };
 
-/** `folder` is where uploads lie, `master` the nginx that serves; either may not be known. */
-export const headroomProbe = (folder = "", master = "", units: readonly string[] = []): Probe => ({
-  service: "headroom",
-  words: [folder, master, ...units],
-});
+/** Behind nginx's and systemd's own probes: it asks of what they have found. `units` are names and patterns of WAPT's. */
+export const headroomProbe = (units: readonly string[]): Probe => ({ service: "headroom", words: units });
