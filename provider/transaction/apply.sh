@@ -61,16 +61,21 @@ begin() { # ROOT WAIT HOLDER JOURNAL SERVICE...
   me=$(id -u) my_group=$(id -g)
   # Nobody can lay a stage of this name beforehand.
   run=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
-  if ! enter_own /var/lib/pulumi-wapt || ! is_believed lock || ! try open_for_writing "$state/lock"; then
-    fail refused "$state can't be written: $(reason)"
-  else
-    exec 9<>"$state/lock"
-    lock "$2" "$3"
-    planned=$4
-    shift 4
-    services=$*
-    if [ -n "$locked" ]; then go_on "$planned"; fi
+  left=$2
+  lock "$2"
+  # Who had it until now has taken it away: the next run would lock another file of that name.
+  while ok && ! is_lock_in_place; do
+    forget_folders
+    lock "$2"
+  done
+  if ok; then
+    locked=1
+    printf '%s, since %s\n' "$3" "$(date -u +%FT%TZ)" >"$state/lock"
   fi
+  planned=$4
+  shift 4
+  services=$*
+  if [ -n "$locked" ]; then go_on "$planned"; fi
   cd / || exit 1
 }
 
@@ -90,8 +95,18 @@ go_on() { # JOURNAL
 
 open_for_writing() { true >>"$1"; }
 
-lock() { # SECONDS HOLDER
-  left=$1
+# Whether the file that is locked is the one that has the name.
+is_lock_in_place() {
+  opened=$(stat -Lc %d:%i /proc/self/fd/9 2>/dev/null)
+  [ -n "$opened" ] && [ "$opened" = "$(stat -c %d:%i "$state/lock" 2>/dev/null)" ]
+}
+
+lock() { # SECONDS, of which `left` remain
+  if ! enter_own /var/lib/pulumi-wapt || ! is_believed lock || ! try open_for_writing "$state/lock"; then
+    fail refused "$state can't be written: $(reason)"
+    return
+  fi
+  exec 9<>"$state/lock"
   until flock -n 9; do
     if [ "$left" -le 0 ]; then
       fail busy "another run has held the server's lock for $1 s: $(cat "$state/lock"). Wait for it to end, then repeat"
@@ -100,8 +115,6 @@ lock() { # SECONDS HOLDER
     left=$((left - 1))
     sleep 1
   done
-  locked=1
-  printf '%s, since %s\n' "$2" "$(date -u +%FT%TZ)" >"$state/lock"
 }
 
 # A run that was cut off left its journal: its temporary files go, what it had still to do is in this run's plan.

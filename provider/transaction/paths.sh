@@ -79,6 +79,12 @@ walk() { # PATH; its last part may be "."
   done
 }
 
+# Folders that were known may be gone: the next walk looks at each of them again.
+forget_folders() {
+  known='
+'
+}
+
 is_known() { # PATH
   case $known in
     *"

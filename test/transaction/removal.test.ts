@@ -11,6 +11,12 @@ import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 const STATE = "var/lib/pulumi-wapt";
 const BACKUPS = "var/backups/pulumi-wapt";
 
+/** Waits until it is so. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await isSo())) assert.ok(Date.now() < deadline, "it did not come to be so");
+}
+
 for (const shell of shells) {
   describe(`what stays on a server, by ${shell.join(" ")}`, () => {
     async function tuned(context: TestContext) {
@@ -49,6 +55,24 @@ for (const shell of shells) {
       writeFileSync(join(root, STATE, "journal"), "stopped waptserver 1 2\n");
       await assert.rejects(removeRemains(remote, services, root), /a run on it was cut off/);
       assert.ok(existsSync(join(root, BACKUPS)));
+    });
+
+    it("is removed while another run waits for its lock, which then takes the new one and not the one that is gone", async (context) => {
+      const { root, remote } = await tuned(context);
+      await apply(remote, root, await plan(remote, root, 2500, "restore"));
+      const lock = join(root, STATE, "lock");
+      const next = await plan(remote, root, 2500);
+      // As uninstall does it: whoever holds the lock takes it away, and its folder.
+      const removal = remote.run(
+        `exec 9<>'${lock}'; flock 9; echo held; sleep 2.5; rm -rf '${join(root, STATE)}'; sleep 0.5\n`,
+      );
+      await until(async () => (await remote.run(`flock -n '${lock}' true\n`)).code !== 0);
+      const waiting = apply(remote, root, next);
+      await removal;
+      const { result, reason } = await waiting;
+      assert.equal(result, "ok", reason);
+      // Where the next run looks for it.
+      assert.ok(existsSync(lock) && existsSync(join(root, STATE, "record.json")));
     });
 
     it("is not followed where a folder of it is a link", async (context) => {
