@@ -105,3 +105,56 @@ describe("sizing", () => {
     );
   });
 });
+
+describe("a size at its bound", () => {
+  it("is taken, and one beyond is refused by name and value", () => {
+    assert.equal(sizing(1, { maxClients: 2 ** 31 - 1 }).maxClients, 2147483647);
+    assert.equal(sizing(1, { maxClients: 1 }).maxClients, 1);
+    const refusal = (value: unknown) => ({
+      property: "maxClients",
+      reason: `${value} is no whole number from 1 to 2147483647; give one`,
+    });
+    assert.deepEqual(
+      problemsOf(() => sizing(1, { maxClients: 2 ** 31 })),
+      [refusal(2 ** 31)],
+    );
+    // JSON has no word for it.
+    const none = Symbol("none") as unknown as number;
+    assert.deepEqual(
+      problemsOf(() => sizing(1, { maxClients: none })),
+      [refusal("Symbol(none)")],
+    );
+    assert.equal(sizing(400, { maxClients: undefined }).maxClients, 4096);
+  });
+
+  it("is refused in the words of the link that it breaks", () => {
+    assert.equal(sizing(1, { maxConnections: 11 }).dbMaxConnections, 1);
+    assert.deepEqual(
+      problemsOf(() => sizing(1, { maxConnections: 10 })),
+      [
+        {
+          property: "maxConnections",
+          reason: "max_connections 10 leaves no connection for WAPT's pool; give at least 11",
+        },
+      ],
+    );
+    assert.deepEqual(
+      problemsOf(() => sizing(1, { backlog: 5000, somaxconn: 4999 })),
+      [
+        {
+          property: "backlog",
+          reason: "a backlog of 5000 is above net.core.somaxconn 4999, which cuts it; lower backlog or raise somaxconn",
+        },
+      ],
+    );
+    assert.equal(sizing(1, { backlog: 5000, somaxconn: 5000 }).backlog, 5000);
+  });
+
+  it("is said in one line each when several are wrong", () => {
+    const error = new SizingError([
+      { property: "a", reason: "one" },
+      { property: "b", reason: "two" },
+    ]);
+    assert.deepEqual([error.name, error.message], ["SizingError", "a: one\nb: two"]);
+  });
+});

@@ -1,0 +1,93 @@
+/** What is mutated, and the tests that shall notice it: the unit tests of the same room. */
+
+export interface Room {
+  readonly name: string;
+  readonly files: readonly string[];
+  /** In this order: the first failure ends them, so the quickest one comes first. */
+  readonly tests: readonly string[];
+}
+
+const under = (folder: string, ...names: readonly string[]): string[] => names.map((name) => `${folder}/${name}`);
+
+export const ROOMS: readonly Room[] = [
+  { name: "sizing", files: ["provider/sizing.ts"], tests: ["test/sizing.test.ts"] },
+  { name: "capacity", files: ["provider/resources/capacity.ts"], tests: ["test/resources/capacity.test.ts"] },
+  { name: "pool", files: ["provider/resources/pool.ts"], tests: ["test/transaction/plan.test.ts"] },
+  {
+    name: "ownership",
+    files: under("provider/transaction", "ownership.ts", "record.ts"),
+    tests: under("test/transaction", "ownership.test.ts", "plan.test.ts"),
+  },
+  {
+    name: "plan",
+    files: under("provider/transaction", "plan.ts", "target.ts"),
+    tests: under("test/transaction", "plan.test.ts", "ownership.test.ts", "plan.properties.test.ts"),
+  },
+  {
+    name: "resources",
+    files: under(
+      "provider/resources",
+      "compose.ts",
+      "definition.ts",
+      "kernel-limits.ts",
+      "lowered.ts",
+      "nginx-tuning.ts",
+      "postgres-connections.ts",
+      "proxy-temp-path.ts",
+      "restart-window.ts",
+      "units.ts",
+      "wapt-server.ts",
+      "waptserver-ini.ts",
+    ),
+    tests: [
+      ...under("test/resources", "restart-window.test.ts", "lowered.test.ts"),
+      "test/pulumi/inputs.test.ts",
+      "test/transaction/plan.test.ts",
+    ],
+  },
+  {
+    name: "text",
+    files: under(
+      "provider/text",
+      "blanks.ts",
+      "draft.ts",
+      "format.ts",
+      "harmless.ts",
+      "line-format.ts",
+      "lines.ts",
+      "nearest.ts",
+      "shell.ts",
+      "splices.ts",
+      "wildcards.ts",
+    ),
+    tests: [
+      ...under("test/text", "draft.test.ts", "lines.test.ts", "wildcards.test.ts", "nearest.test.ts"),
+      "test/text/harmless.test.ts",
+    ],
+  },
+  {
+    name: "kernel",
+    files: under("provider/services/kernel", "limits-line.ts", "limits.ts", "sysctl-statement.ts", "sysctl.ts"),
+    tests: under("test/services/kernel", "limits.test.ts", "sysctl.test.ts"),
+  },
+  {
+    name: "nginx",
+    files: under("provider/services/nginx", "directive.ts", "nginx-conf.ts", "splice.ts", "tokenizer.ts"),
+    tests: under("test/services/nginx", "nginx-conf.test.ts"),
+  },
+  {
+    name: "postgresql",
+    files: under("provider/services/postgresql", "postgresql-conf.ts", "scanner.ts"),
+    tests: under("test/services/postgresql", "postgresql-conf.test.ts"),
+  },
+  {
+    name: "systemd",
+    files: ["provider/services/systemd/drop-in.ts"],
+    tests: ["test/services/systemd/drop-in.test.ts"],
+  },
+  {
+    name: "wapt",
+    files: under("provider/services/wapt", "ini-parser.ts", "ini.ts"),
+    tests: ["test/services/wapt/ini.test.ts"],
+  },
+];
