@@ -76,12 +76,15 @@ export async function realServerNeeds(): Promise<string[]> {
   const { LAB_CACHE, labUnavailable, missingPackages } = await import("../../test/lab/server.js");
   const unavailable = labUnavailable();
   if (unavailable) throw new Error(`a real server can't be started here: ${unavailable}`);
-  const packages = missingPackages();
+  return needsInWords(missingPackages(), LAB_CACHE);
+}
+
+export function needsInWords(packages: readonly string[], cache: string): string[] {
   return [
     packages.length > 0
       ? `It installs on this machine, and leaves there: ${packages.join(", ")} (apt-get).`
       : "It installs nothing on this machine: what it needs is there.",
-    `It keeps a Debian system of 700 MB in ${LAB_CACHE}, and makes it where there is none: one minute, from Debian's mirror.`,
+    `It keeps a Debian system of 700 MB in ${cache}, and makes it where there is none: one minute, from Debian's mirror.`,
     "The server is a container in a network of its own. It goes at the end.",
   ];
 }

@@ -27,7 +27,8 @@ const CALL = README_PROGRAM.replace(/^import .*\n/, "").replace(
   "...JSON.parse(process.env.FIRST_DAY_SERVER),",
 );
 const PROGRAMS = {
-  "index.ts": `import { WaptServer } from "pulumi-wapt";\n${CALL.replace("FIRST_DAY_SERVER", "FIRST_DAY_SERVER!")}`,
+  // pnpm lays no declarations of other packages beside the program.
+  "index.ts": `import { WaptServer } from "pulumi-wapt";\ndeclare const process: { env: { [name: string]: string } };\n${CALL.replace("FIRST_DAY_SERVER", "FIRST_DAY_SERVER!")}`,
   "index.mjs": `import { WaptServer } from "pulumi-wapt";\n${CALL}`,
   "index.cjs": `const { WaptServer } = require("pulumi-wapt");\n${CALL}`,
 };

@@ -233,6 +233,26 @@ describe("what a run restarts", () => {
     assert.deepEqual(runOf(planOf(stopped, claimOf(stopped, "WaptServerIni", 400))), { restarts: [] });
   });
 
+  it("is named where a part is left out that was tuned before: what stood there first is put back", async () => {
+    const server = await liveServer();
+    const tuned = afterRun(server, wholeClaim(server, 2500));
+    const former = wholeClaim(tuned, 2500).target;
+    const without = (...omit: string[]) =>
+      planOf(tuned, claimOf(tuned, "WaptServer", 2500, { args: { omit }, former }));
+    assert.deepEqual(runOf(without("WaptServerIni")), { restarts: ["waptserver"] });
+    assert.deepEqual(runOf(without("PostgresConnections", "WaptServerIni")), {
+      restarts: ["postgresql", "waptserver"],
+    });
+    assert.deepEqual(runOf(without("NginxTuning")), {}, "nginx is reloaded");
+    // The steps that the run takes are those that it names.
+    const { steps } = without("PostgresConnections", "WaptServerIni");
+    assert.ok(
+      steps.some(({ service }) => service === "postgresql"),
+      JSON.stringify(steps),
+    );
+    assert.ok(without("NginxTuning").steps.every(({ service }) => service === "nginx"));
+  });
+
   it("is an empty list for one preview, which announces nothing and is no difference afterwards", async (context) => {
     const { said, provider, inputs } = setUp(context);
     const { inputs: wanted, outs } = await made(provider(), "WaptServer", inputs("WaptServer"));
