@@ -1,6 +1,6 @@
 /**
  * Runs tests: `node --import tsx test/run.ts [unit | servers]`. Files that take long come first, so that at the end all
- * processors still have some. A server waits more than it works, so three files run at a time on two processors.
+ * processors still have some. A server waits twice as long as it works, so two processors take four files at a time.
  */
 import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -50,7 +50,7 @@ const files = readdirSync(__dirname, { recursive: true, encoding: "utf8" })
   .filter((file) => part === undefined || isServers(file) === (part === "servers"))
   .sort((one, other) => turn(one) - turn(other) || one.localeCompare(other));
 
-run({ files, concurrency: availableParallelism() + (part === "unit" ? 0 : 1) })
+run({ files, concurrency: availableParallelism() * (part === "unit" ? 1 : 2) })
   .on("test:fail", () => {
     process.exitCode = 1;
   })
