@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Properties } from "../../provider/pulumi/engine/inputs";
 import { definitions } from "../../provider/resources";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { files, inForce, lifetimes, say } from "../support/asking";
+import { files, inForce, lifetimes, say, WAPT_SERVES } from "../support/asking";
 import { assertCarried, conditionOf } from "../support/condition";
 import { labProvider, ResourceLife } from "../support/resource-life";
 import { converge, FEW, MANY, observe, programOf, stepsFor, withoutSsh } from "../support/whole-server";
@@ -41,7 +41,8 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
 
   const pending = async (resource: ResourceLife) => (await resource.refresh()).pending;
   const carried = async () => assertCarried(await conditionOf(server));
-  const restart = (...units: string[]) => say(server, `systemctl restart ${units.join(" ")}; sleep 2.5`);
+  const restart = (...units: string[]) =>
+    say(server, `systemctl reset-failed; systemctl restart ${units.join(" ")}; ${WAPT_SERVES}`);
 
   test('restart "never" raises and lowers one step after another, as the administrator restarts what it waits for', async () => {
     const resource = new ResourceLife(server, "WaptServer");
@@ -91,7 +92,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       pool.up({ connection: { host: "paris" }, clients: 2500, ...own }),
       /a pool of 615 is above what PostgreSQL gives it: max_connections 100 less 3 reserved/,
     );
-    await say(server, "systemctl start postgresql@15-main; systemctl restart waptserver wapttasks; sleep 2.5");
+    await say(server, `systemctl start postgresql@15-main; systemctl restart waptserver wapttasks; ${WAPT_SERVES}`);
     await assertUntouched();
     await say(server, `cp -a ${INI} /root/kept.ini; sed -i 's/^db_host.*/db_host = db.example/' ${INI}`);
     const engine = provider();
@@ -103,7 +104,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       said.join("\n"),
       /db_host is db\.example, another machine: whether its PostgreSQL gives a pool of 615/,
     );
-    await say(server, `cat /root/kept.ini >${INI}; systemctl restart waptserver wapttasks; sleep 2.5`);
+    await say(server, `cat /root/kept.ini >${INI}; systemctl restart waptserver wapttasks; ${WAPT_SERVES}`);
   });
 
   test("a run that is killed between stop and start: what ran runs again, and what is stopped since stays so", async () => {
@@ -112,13 +113,13 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     const calls = stepsFor(await observe(remote), MANY);
     const at = calls.findIndex((call) => call.startsWith("step 'postgresql' 'restart'"));
     await remote.run(programOf([...calls.slice(0, at), "kill -9 $$", ...calls.slice(at)]));
-    for (let tries = 0; tries < 60; tries++) {
+    for (let tries = 0; tries < 300; tries++) {
       if (
         (await server.exec("systemctl is-active -q waptserver && ! grep -qs ^stopped /var/lib/pulumi-wapt/journal"))
           .code === 0
       )
         break;
-      await sleep(500);
+      await sleep(200);
     }
     await carried();
     await say(server, "systemctl is-active waptserver; ! grep -qs ^stopped /var/lib/pulumi-wapt/journal");
@@ -126,7 +127,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     const { notes } = await converge(remote, MANY);
     assert.match(notes.join("\n"), /wapttasks is not running: it was not started/);
     assert.equal((await server.exec("systemctl is-active wapttasks")).stdout.trim(), "inactive");
-    await say(server, "systemctl start wapttasks; sleep 2.5");
+    await say(server, `systemctl start wapttasks; ${WAPT_SERVES}`);
     await converge(remote, MANY, "restore");
     await assertUntouched();
   });
@@ -143,9 +144,12 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
     await converge(remote, FEW);
     await cutShort();
     assert.deepEqual((await observe(remote)).systemd.left, ["waptserver", "wapttasks"]);
-    await say(server, "systemctl start waptserver wapttasks; systemctl stop waptserver wapttasks");
+    await say(
+      server,
+      "systemctl reset-failed; systemctl start waptserver wapttasks; systemctl stop waptserver wapttasks",
+    );
     assert.deepEqual((await observe(remote)).systemd.left, [], "an administrator started and stopped them since");
-    await say(server, "systemctl start waptserver wapttasks; sleep 2.5");
+    await say(server, `systemctl start waptserver wapttasks; ${WAPT_SERVES}`);
     await converge(remote, FEW);
     await cutShort();
     await converge(remote, MANY);
@@ -194,7 +198,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       server,
       `mkdir -p ${folder}; printf "[Service]\\nExecStart=\\nExecStart=%s\\n" "${start}" >${folder}/wrapper.conf`,
     );
-    await say(server, "systemctl daemon-reload; systemctl restart waptserver; sleep 2.5");
+    await say(server, `systemctl daemon-reload; systemctl restart waptserver; ${WAPT_SERVES}`);
     await resource.up(whole(2500));
     const alive = await lifetimes(server);
     assert.equal(await pending(resource), undefined);
@@ -204,7 +208,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       /waptserver was given 20000 open files at its start and has 1024: what starts it/,
     );
     assert.deepEqual(await lifetimes(server), alive);
-    await say(server, `rm -r ${folder}; systemctl daemon-reload; systemctl restart waptserver; sleep 2.5`);
+    await say(server, `rm -r ${folder}; systemctl daemon-reload; systemctl restart waptserver; ${WAPT_SERVES}`);
     await resource.destroy();
     await assertUntouched();
   });
@@ -240,7 +244,7 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       server,
       `mv /root/conf /opt/wapt/conf; mv /root/wapt*.service /etc/systemd/system/; cat /root/kept.ini >${INI}`,
     );
-    await say(server, "systemctl daemon-reload; systemctl start waptserver wapttasks; sleep 2.5");
+    await say(server, `systemctl daemon-reload; systemctl start waptserver wapttasks; ${WAPT_SERVES}`);
     await assertUntouched();
   });
 
@@ -271,6 +275,6 @@ describe("in any order", { skip: skipWithoutLab() }, () => {
       failures.map(({ reason }) => reason).join("\n"),
       /process \d+ \(python3\) of .* listens on waptserver's port 8080, and waptserver\.service is not running/,
     );
-    await say(server, "pkill -x python3; systemctl restart waptserver wapttasks; sleep 2.5");
+    await say(server, `pkill -x python3; systemctl restart waptserver wapttasks; ${WAPT_SERVES}`);
   });
 });

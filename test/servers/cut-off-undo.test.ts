@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { inForce, say } from "../support/asking";
+import { inForce, say, WAPT_SERVES } from "../support/asking";
 import { assertCarried, conditionOf } from "../support/condition";
 import { converge, FEW, MANY, observe, programOf, stepsFor, withoutSsh } from "../support/whole-server";
 
@@ -32,14 +32,14 @@ describe("an undo that is cut off, and what depends on a service", { skip: skipW
 
   /** All runs again within a minute, by the watcher of the run alone. */
   const assertUpAgain = async () => {
-    for (let tries = 0; tries < 60; tries++) {
+    for (let tries = 0; tries < 300; tries++) {
       const { code } = await server.exec(
         "systemctl -q is-active postgresql@15-main && systemctl -q is-active wapttasks && systemctl -q is-active waptserver",
       );
       if (code === 0) break;
-      await sleep(1000);
+      await sleep(200);
     }
-    await sleep(3000);
+    await say(server, WAPT_SERVES);
     const condition = await conditionOf(server);
     assert.deepEqual(condition.down, []);
     assertCarried(condition);

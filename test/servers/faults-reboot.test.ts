@@ -15,7 +15,7 @@ import {
 } from "../support/condition";
 import { converge, FEW, MANY, observe, planFor, programOf, stepsFor, withoutSsh } from "../support/whole-server";
 
-const BOOT_SECONDS = 180;
+const BOOT_SECONDS = 300;
 
 describe("a server that is rebooted in the middle of a run", { skip: skipWithoutLab() }, () => {
   let server: LabServer;

@@ -92,7 +92,7 @@ except e.HTTPError as error: print(error.code)"`,
   const reload = async () => {
     const old = await workers();
     await say(server, "systemctl reload nginx");
-    for (let tries = 0; tries < 100 && ((await workers()) === old || (await workers()) === ""); tries++)
+    for (let tries = 0; tries < 600 && ((await workers()) === old || (await workers()) === ""); tries++)
       await sleep(50);
   };
   const dropIn = (text: string) =>

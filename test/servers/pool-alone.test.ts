@@ -5,13 +5,17 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
-import { inForce, lifetimes, say } from "../support/asking";
+import { inForce, lifetimes, say, WAPT_SERVES } from "../support/asking";
 import { assertCarried, conditionOf } from "../support/condition";
 import { ResourceLife } from "../support/resource-life";
 
 const INI = "/opt/wapt/conf/waptserver.ini";
 const CONF = "/etc/postgresql/15/main/postgresql.conf";
 const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };
+
+const AS_IT_STOOD = `cmp -s /root/stood/waptserver.ini ${INI} && cmp -s /root/stood/postgresql.conf ${CONF} &&
+  [ "$(runuser -u postgres -- psql -XAtc 'SHOW max_connections')" = 100 ] &&
+  grep -q '"db_max_connections": 90,' /run/waptserver/status.json && grep -q '"db_max_connections": 90,' /run/wapttasks/status.json`;
 
 describe("the pool and PostgreSQL, one without the other", { skip: skipWithoutLab() }, () => {
   let server: LabServer;
@@ -21,6 +25,8 @@ describe("the pool and PostgreSQL, one without the other", { skip: skipWithoutLa
   });
   after(() => server?.stop());
   beforeEach(async () => {
+    // What the test before has put back and restarted stays.
+    if ((await server.exec(AS_IT_STOOD)).code === 0) return;
     await say(server, `cat /root/stood/waptserver.ini >${INI}; cat /root/stood/postgresql.conf >${CONF}`);
     await restart();
   });
@@ -28,7 +34,7 @@ describe("the pool and PostgreSQL, one without the other", { skip: skipWithoutLa
   const restart = () =>
     say(
       server,
-      "systemctl stop waptserver wapttasks; systemctl restart postgresql@15-main; systemctl start waptserver wapttasks; sleep 2.5",
+      `systemctl reset-failed; systemctl stop waptserver wapttasks; systemctl restart postgresql@15-main; systemctl start waptserver wapttasks; ${WAPT_SERVES}`,
     );
   const carried = async () => assertCarried(await conditionOf(server));
   const write = (limit: number, pool?: number) =>
@@ -160,7 +166,7 @@ describe("the pool and PostgreSQL, one without the other", { skip: skipWithoutLa
       /max_connections stays 625 until WAPT, which may hold more, was restarted.*then repeat/,
     );
     await carried();
-    await say(server, "systemctl restart waptserver wapttasks; sleep 2.5");
+    await say(server, `systemctl reset-failed; systemctl restart waptserver wapttasks; ${WAPT_SERVES}`);
     await whole.destroy();
     assert.doesNotMatch(whole.said.join("\n"), /someone changed it/);
     await carried();

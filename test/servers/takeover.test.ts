@@ -114,8 +114,8 @@ for (const { name, owned, inPreview } of [
       assert.doesNotMatch(said, /error|warning/i);
       assert.deepEqual(await now(), tuned);
       assert.deepEqual(await owners(server), owned);
-      succeeded(await stack.pulumi("preview", "--expect-no-changes"));
-      assert.match(succeeded(await stack.pulumi("up", "--yes", "--skip-preview")).output, /unchanged/);
+      const again = succeeded(await stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")).output;
+      assert.match(again, /unchanged/);
       assert.deepEqual(await now(), tuned);
 
       succeeded(await stack.pulumi("destroy", "--yes", "--skip-preview"));
@@ -128,6 +128,8 @@ for (const { name, owned, inPreview } of [
       await assertUntouched();
     });
 
+    // Of several resources each state says it by itself: `npm run rounds` looks at that too.
+    if (owned.length > 1 && process.env.ROUNDS !== "all") return;
     test("is destroyed where the server has lost its record: the state remembers what stood there", async () => {
       await left();
       await say(server, `rm ${RECORD}`);

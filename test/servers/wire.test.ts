@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Connection } from "../../provider/ssh/connection";
 import { closeAll, open } from "../../provider/ssh/session";
+import type { Claim } from "../../provider/transaction/ownership";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { files, inForce, say } from "../support/asking";
 import { leaks, newKey, newPassword, type Secrets } from "../support/leaks";
 import { recorded, type Traffic } from "../support/recorder";
-import { converge, FEW, MANY, observe } from "../support/whole-server";
+import { converge, FEW, MANY, observe, type Tuning } from "../support/whole-server";
 
 const INI = "/opt/wapt/conf/waptserver.ini";
 const CONF = "/etc/postgresql/15/main/postgresql.conf";
@@ -80,13 +81,13 @@ describe("the wire", { skip: skipWithoutLab() }, () => {
   });
 
   // As sudoers says it: a ticket, none, and no password at all.
-  const ways = {
-    "a ticket serves": "",
-    "each sudo asks": "Defaults:oncall timestamp_timeout=0\n",
-    "none is asked for": "oncall ALL=(ALL:ALL) NOPASSWD: ALL\n",
-    "another command's is asked for": "oncall ALL=(ALL:ALL) NOPASSWD: /bin/sh, /usr/bin/sh\n",
-  };
-  for (const [way, rules] of Object.entries(ways)) {
+  const ways: [string, string, Tuning, Claim["mode"]?][] = [
+    ["a ticket serves", "", MANY],
+    ["each sudo asks", "Defaults:oncall timestamp_timeout=0\n", FEW],
+    ["none is asked for", "oncall ALL=(ALL:ALL) NOPASSWD: ALL\n", MANY],
+    ["another command's is asked for", "oncall ALL=(ALL:ALL) NOPASSWD: /bin/sh, /usr/bin/sh\n", MANY, "restore"],
+  ];
+  for (const [way, rules, tuning, mode] of ways) {
     test(`through sudo leaves neither password nor secret in sudo's log of input and output, where ${way}`, async () => {
       const log = "/var/log/sudo-io";
       await say(server, `rm -rf ${log}`);
@@ -99,9 +100,8 @@ describe("the wire", { skip: skipWithoutLab() }, () => {
       const password = newPassword();
       assert.equal((await server.exec("chpasswd", { input: `oncall:${password}\n` })).code, 0);
       const oncall = await remote({ user: "oncall", sudo: true, sudoPassword: password });
-      const traffic = await recorded(() => converge(oncall, MANY));
-      const back = await recorded(() => converge(oncall, MANY, "restore"));
-      assert.deepEqual(found(planted, [...traffic, ...back]), []);
+      const traffic = await recorded(() => converge(oncall, tuning, mode));
+      assert.deepEqual(found(planted, traffic), []);
       // Below one name lie all bytes that passed.
       const logged = await say(server, `find ${log} -type f -exec cat {} + | tr -d '\\000'`);
       assert.ok(logged.includes("probe_wapt") && logged.includes("apply.sh"), "sudo logged no input");

@@ -304,7 +304,7 @@ describe("ssh -G", { skip }, () => {
     assert.equal(readFileSync(sandbox.path("tty"), "utf8"), "none\n");
     const gone = () => !existsSync(`/proc/${readFileSync(witness, "utf8").trim()}/fd/0`);
     // Its parent takes a moment to bury it.
-    for (let tries = 0; tries < 40 && !gone(); tries++) await sleep(50);
+    for (let tries = 0; tries < 400 && !gone(); tries++) await sleep(50);
     assert.ok(gone());
   });
 });

@@ -8,6 +8,14 @@ export async function say(server: LabServer, command: string): Promise<string> {
   return stdout.trim();
 }
 
+/** A shell command that waits for those of WAPT's services that run: they write this once they hold connections. */
+export const WAPT_SERVES = `for i in $(seq 300); do
+  for u in waptserver wapttasks; do
+    if systemctl -q is-active $u && ! [ -s /run/$u/status.json ]; then sleep 0.1; continue 2; fi
+  done
+  break
+done`;
+
 const READ_INI = `
 import configparser, json
 parser = configparser.RawConfigParser()

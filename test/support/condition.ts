@@ -25,9 +25,9 @@ for u in ${UNITS.join(" ")}; do echo "unit $u $(systemctl is-active $u)"; done
 echo "running LimitNOFILE $(systemctl show -p LimitNOFILE --value ${UNITS.join(" ")} | tr -s '\\n' ' ')"
 for k in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do echo "running $k $(sysctl -n $k)"; done
 echo "running workers $(for p in $(pgrep -f '^nginx: worker process$'); do awk '/^Max open/ { print $4 }' /proc/$p/limits; done | sort -u)"
-echo "sql $(timeout 5 runuser -u postgres -- psql -XAtc 'SHOW max_connections' 2>&1)"
+echo "sql $(timeout 30 runuser -u postgres -- psql -XAtc 'SHOW max_connections' 2>&1)"
 echo "connections pool $(sed -n 's/^db_max_connections *= *//p' /opt/wapt/conf/waptserver.ini)"
-echo "connections limit $(timeout 10 runuser -u postgres -- /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf -C max_connections)"
+echo "connections limit $(timeout 30 runuser -u postgres -- /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf -C max_connections)"
 sed 's/^/journal /' /var/lib/pulumi-wapt/journal 2>/dev/null
 echo "record $(tr -d '\\n' </var/lib/pulumi-wapt/record.json 2>/dev/null)"
 find /srv -mindepth 1 -type d | sed 's/^/folder /'
@@ -73,7 +73,7 @@ export async function conditionOf(server: LabServer): Promise<Condition> {
     connections: Object.fromEntries(pairs("connections")),
     folders: lines("folder"),
     // A page that needs neither waptserver nor PostgreSQL.
-    http: (await fetch(`http://${server.host}/wapt/`, { signal: AbortSignal.timeout(5000) })).status,
+    http: (await fetch(`http://${server.host}/wapt/`, { signal: AbortSignal.timeout(30_000) })).status,
     journal: lines("journal"),
     record: JSON.parse(lines("record")[0] || "{}"),
   };
@@ -81,7 +81,7 @@ export async function conditionOf(server: LabServer): Promise<Condition> {
 
 /** The values that waptserver says it runs with; nothing where it is down. */
 async function waptserver({ host }: LabServer): Promise<string> {
-  const answer = await fetch(`http://${host}/status`, { signal: AbortSignal.timeout(5000) });
+  const answer = await fetch(`http://${host}/status`, { signal: AbortSignal.timeout(30_000) });
   if (!answer.ok) return "";
   const { db_max_connections, max_clients } = (await answer.json()) as Record<string, number>;
   return `db_max_connections ${db_max_connections}, max_clients ${max_clients}`;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { definitions } from "../../provider/resources";
@@ -27,9 +27,11 @@ import { snapshot } from "./local-remote";
 export const HOLDER = "the stack organization/wapt-site/paris";
 export const UPLOADS = "/srv/wapt-uploads";
 
-/** The shells that servers have, as far as this machine has them. */
+/** The shells that servers have, as far as this machine has them; its `sh` where that is none of the others. */
 export const shells = [["sh"], ["dash"], ["busybox", "sh"]].filter(
-  (shell) => spawnSync(shell[0]!, [...shell.slice(1), "-c", ":"]).status === 0,
+  ([shell, ...words]) =>
+    spawnSync(shell!, [...words, "-c", ":"]).status === 0 &&
+    (shell !== "sh" || !/\/(dash|busybox)$/.test(realpathSync("/bin/sh"))),
 );
 
 export const scopeOf = (root: string): Scope => ({
