@@ -18,9 +18,9 @@ const PROGRAM = "/opt/wapt/waptserver/waptserver.py";
 /** A container's limit of open files can't be raised above its machine's. */
 const CEILING = 20_000;
 
-/** Lays the proof's waptserver and a package to download into a server. */
-export async function layProof(server: LabServer): Promise<void> {
-  const input = readFileSync(join(__dirname, "waptserver.py"), "utf8");
+/** Lays the proof's waptserver, with a share of the work of a login, and a package to download into a server. */
+export async function layProof(server: LabServer, work: number): Promise<void> {
+  const input = readFileSync(join(__dirname, "waptserver.py"), "utf8").replace("WORK = 1.0", `WORK = ${work}`);
   const laid = await server.exec(
     `cp ${PROGRAM} ${PROGRAM.replace("waptserver.py", "lab.py")}; cat >${PROGRAM}
      head -c 100000 /dev/urandom >/var/www${PACKAGE}
@@ -91,7 +91,8 @@ export const SETTINGS: readonly Setting[] = [
     leave: `sed -i '/^worker_rlimit_nofile/d' ${NGINX}; ${withoutLimit("nginx")}`,
   },
   { name: "backlog 511", leave: `sed -i 's/ backlog=[0-9]*//' ${SITE}; ${reload}` },
-  { name: "somaxconn 128", leave: sysctl("net.core.somaxconn", "128") },
+  { name: "somaxconn 4096, as of Linux 5.4", leave: sysctl("net.core.somaxconn", "4096") },
+  { name: "somaxconn 128, as before Linux 5.4", leave: sysctl("net.core.somaxconn", "128") },
   { name: "tcp_max_syn_backlog 128", leave: sysctl("net.ipv4.tcp_max_syn_backlog", "128") },
   { name: "LimitNOFILE of waptserver not set", leave: withoutLimit("waptserver") },
   {

@@ -33,23 +33,26 @@ export interface Measured {
 
 export interface Options {
   readonly stormLimitSeconds: number;
+  /** The share of the work of waptserver for a login that it does. */
+  readonly work?: number;
   readonly log: (line: string) => void;
 }
 
 /** A full pool of PostgreSQL's for so many clients, and all else. */
 const gibibytesFor = (clients: number) => (clients <= 1000 ? 3 : clients <= 2500 ? 4 : 7);
 
-export async function startProof({ clients, processors }: Pick<Case, "clients" | "processors">): Promise<LabServer> {
+export async function startProof(one: Pick<Case, "clients" | "processors">, work = 1): Promise<LabServer> {
+  const { clients, processors } = one;
   const kernel = processors === 1 ? "own" : "shared";
   const server = await startServer("proof", { kernel, memory: gibibytesFor(clients) });
-  await layProof(server);
+  await layProof(server, work);
   return server;
 }
 
-export async function measure(one: Case, { stormLimitSeconds, log }: Options): Promise<Measured> {
+export async function measure(one: Case, { stormLimitSeconds, work, log }: Options): Promise<Measured> {
   const { base, clients, processors, leftOut } = one;
   const loadBefore = loadavg()[0]!;
-  const server = await startProof(one);
+  const server = await startProof(one, work);
   const population = new Population(server.host, clients);
   const [clock, cpu] = [Date.now(), process.cpuUsage()];
   try {

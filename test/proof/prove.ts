@@ -14,7 +14,9 @@ const OPTIONS = {
   processors: { type: "string", default: "1" },
   bases: { type: "string", default: BASES.join() },
   "storm-limit": { type: "string", default: "300" },
+  work: { type: "string", default: "1" },
   "each-left-out": { type: "boolean", default: false },
+  only: { type: "string", default: "" },
   json: { type: "string" },
   svg: { type: "string" },
 } as const;
@@ -34,8 +36,13 @@ function basesOf(text: string): Base[] {
 }
 
 /** Where each setting counts: the largest number of clients that is asked for. */
-const leftOutCases = (clients: number, processors: 1 | 2): Case[] =>
-  [undefined, ...SETTINGS].map((leftOut) => ({ base: "up", clients, processors, leftOut }));
+const leftOutCases = (clients: number, processors: 1 | 2, only: string): Case[] =>
+  [undefined, ...SETTINGS.filter(({ name }) => only.split(",").some((part) => name.includes(part)))].map((leftOut) => ({
+    base: "up",
+    clients,
+    processors,
+    leftOut,
+  }));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS });
@@ -48,9 +55,9 @@ async function main(): Promise<void> {
   if (Math.max(...clients) > limits.most)
     throw new Error(`this client can't be ${Math.max(...clients)}: ${inWords(limits)}`);
   const cases: Case[] = values["each-left-out"]
-    ? leftOutCases(Math.max(...clients), processors)
+    ? leftOutCases(Math.max(...clients), processors, values.only)
     : clients.flatMap((count) => bases.map((base) => ({ base, clients: count, processors })));
-  const options = { stormLimitSeconds: Number(values["storm-limit"]), log: console.log };
+  const options = { stormLimitSeconds: Number(values["storm-limit"]), work: Number(values.work), log: console.log };
   const all: Measured[] = [];
   for (const one of cases) {
     console.log(`${one.clients} clients, ${one.base}${one.leftOut ? `, but ${one.leftOut.name}` : ""}`);

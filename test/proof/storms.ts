@@ -62,7 +62,7 @@ for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; 
 rm -f ${BACK}; systemctl reload nginx`;
 
 /** The listens of nginx paused: what comes waits in its queue until waptserver listens. */
-const RESTART_BEHIND_PAUSE = `iptables -V >/dev/null 2>&1; pkill -STOP -f '^nginx: worker process$'; systemctl restart waptserver
+const RESTART_BEHIND_PAUSE = `pkill -STOP -f '^nginx: worker process$'; systemctl restart waptserver
 for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done
 pkill -CONT -f '^nginx: worker process$'`;
 
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   try {
     await bring(server, "up", tuningFor(clients, processors === 2));
     await settled(server);
-    console.log(`${population.up} up; ${(await population.hold()).connected} of ${clients} connected`);
+    console.log(`${(await population.hold()).connected} of ${clients} connected`);
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const way of ways) {
         const tried = await tryOne(server, population, way, values.held);

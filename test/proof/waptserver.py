@@ -31,8 +31,9 @@ ADDRESS = ("127.0.0.1", 8080)
 BACKLOG = 50
 # How long WAPT's own takes from its start until it listens.
 START_SECONDS = 3
-# Rounds of SHA-256 in PBKDF2: the work of the core for one.
-COSTS = {"login": int(os.environ.get("PROOF_LOGIN", "20000")), "connect": int(os.environ.get("PROOF_CONNECT", "10000"))}
+# Rounds of SHA-256 in PBKDF2: the work of the core for one. The proof may lay this file with another share of it.
+WORK = 1.0
+COSTS = {"login": int(20000 * WORK) + 1, "connect": int(10000 * WORK) + 1}
 QUERY = "SELECT relname FROM pg_class WHERE relname = 'pg_authid'"
 
 
