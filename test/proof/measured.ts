@@ -63,7 +63,7 @@ export async function measure(one: Case, { stormLimitSeconds, work, log }: Optio
     }
     const held = await population.hold();
     const afterHolding = await sample(server);
-    log(`  ${held.stayed} of ${clients} stay`);
+    log(`  ${held.stayed} of ${clients} stay, ${held.served} of them download`);
     const isStorm = stormLimitSeconds > 0 && held.connected > 0;
     const storm = isStorm ? await lose(server, population, stormLimitSeconds) : undefined;
     if (storm) log(`  the storm: ${storm.back} of ${storm.lost} are back, half after ${storm.half?.toFixed(0)} s`);

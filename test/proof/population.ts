@@ -14,10 +14,10 @@ export interface Held extends Tally {
   readonly clients: number;
   /** Held a websocket once. */
   readonly connected: number;
-  /** Whose download came, and came again over the same connection beside all others. */
-  readonly downloaded: number;
-  /** Whose websocket answers in the end, after its download came. */
+  /** Whose websocket answers in the end. */
   readonly stayed: number;
+  /** Of those, whose download came, and came again over the same connection beside those of others. */
+  readonly served: number;
 }
 
 /** What came of a storm. Seconds since the loss; undefined where so many never came back. */
@@ -56,11 +56,12 @@ export class Population {
     for (let at = 0; at < agents.length; at += share) {
       for (const agent of await downloadTogether(agents.slice(at, at + share))) served.add(agent);
     }
-    let stayed = 0;
+    const stayed: Agent[] = [];
     await eachOf(agents, AT_A_TIME, async (agent) => {
-      if ((await agent.answers()) && served.has(agent)) stayed += 1;
+      if (await agent.answers()) stayed.push(agent);
     });
-    return { ...tally, clients: agents.length, connected, downloaded: served.size, stayed };
+    const both = stayed.filter((agent) => served.has(agent)).length;
+    return { ...tally, clients: agents.length, connected, stayed: stayed.length, served: both };
   }
 
   /** Loses all at once, and waits until so many of 100 are back, or for so long. */

@@ -25,7 +25,7 @@ export function heldTable(all: readonly Measured[]): string {
       "processors",
       "clients",
       "stay",
-      "download",
+      "and download",
       "first answer, ms: median",
       "p99",
       "refusals",
@@ -39,7 +39,7 @@ export function heldTable(all: readonly Measured[]): string {
       String(one.processors),
       String(one.clients),
       String(one.held.stayed),
-      String(one.held.downloaded),
+      String(one.held.served),
       milliseconds(one.held.firstAnswers, 0.5),
       milliseconds(one.held.firstAnswers, 0.99),
       counts(one.held.refusals),
@@ -62,6 +62,7 @@ export const STORM_HEAD = [
   "drops by port",
   "pool's connections",
   "PostgreSQL, MB",
+  "waptserver's share of a core",
 ];
 
 export const stormCells = (storm: Storm, after: NonNullable<Measured["afterStorm"]>): string[] => [
@@ -75,6 +76,7 @@ export const stormCells = (storm: Storm, after: NonNullable<Measured["afterStorm
   counts(after.drops),
   String(after.backends),
   String(after.postgresqlMegabytes),
+  `${(after.waptserverShare * PERCENT).toFixed(0)} %`,
 ];
 
 export function stormTable(all: readonly Measured[]): string {
@@ -89,10 +91,11 @@ export function stormTable(all: readonly Measured[]): string {
 /** The table of what is lost where one of our settings stays as it was. */
 export function leftOutTable(whole: Measured, all: readonly Measured[]): string {
   return table(
-    ["left as it was", "stay", "back in the storm", "what is lost"],
+    ["left as it was", "stay", "and download", "back in the storm", "what is lost"],
     all.map((one) => [
       one.leftOut ?? "nothing",
       String(one.held.stayed),
+      String(one.held.served),
       String(one.storm?.back ?? "-"),
       lossOf(whole, one),
     ]),
@@ -105,6 +108,7 @@ const NOTICEABLE = 0.02;
 export function lossOf(whole: Measured, one: Measured): string {
   const losses = [
     lossIn("clients that stay", whole.held.stayed, one.held.stayed),
+    lossIn("clients whose download comes", whole.held.served, one.held.served),
     lossIn("clients that come back", whole.storm?.back ?? 0, one.storm?.back ?? 0),
     gainIn("connections dropped at nginx's port 443", drops(whole, "443"), drops(one, "443")),
     gainIn(
