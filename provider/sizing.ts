@@ -23,7 +23,7 @@ export interface Sizes {
   nofile: number;
   /** `LimitNOFILE` of nginx's unit and of WAPT's: 32768. */
   limitNofile: number;
-  /** PostgreSQL `max_connections`: a quarter a client, at least PostgreSQL's default of 100. */
+  /** PostgreSQL `max_connections`: a quarter a client, at least PostgreSQL's default of 100; with a measured pool 100. */
   maxConnections: number;
   /** waptserver.ini `db_max_connections`, the pool: `max_connections` − 10, which PostgreSQL keeps for housekeeping. */
   dbMaxConnections: number;
@@ -44,6 +44,13 @@ export const sizeNames = [
   "dbMaxConnections",
   "maxClients",
 ] as const satisfies readonly (keyof Sizes)[];
+
+/** Where the size of the pool comes from: the guide's quarter a client, or the smaller one with which storms ended sooner. */
+export const POOLS = ["guide", "measured"] as const;
+export type Pool = (typeof POOLS)[number];
+
+/** PostgreSQL's default, and WAPT's own pool of 90 in it: measured with 1,000 agents. docs/sizes.md has the figures. */
+const MEASURED_CONNECTIONS = 100;
 
 /** Connections that PostgreSQL keeps from users that are not superusers: superuser_reserved_connections' default. */
 export const SUPERUSER_RESERVED = 3;
@@ -74,10 +81,11 @@ const atLeast = (floor: number, clients: number, of: number, per: number): numbe
  *
  * @throws SizingError when a number is no whole number of 1 or more, or an override breaks a link between two values.
  */
-export function sizing(clients: number, overrides: Partial<Sizes> = {}): Sizes {
+export function sizing(clients: number, overrides: Partial<Sizes> = {}, pool: Pool = "guide"): Sizes {
   refuse(notCounts({ clients, ...overrides }));
   const workerConnections = overrides.workerConnections ?? atLeast(4096, clients, 5, 2);
-  const maxConnections = overrides.maxConnections ?? atLeast(100, clients, 1, 4);
+  const connections = pool === "measured" ? MEASURED_CONNECTIONS : atLeast(100, clients, 1, 4);
+  const maxConnections = overrides.maxConnections ?? connections;
   const somaxconn = overrides.somaxconn ?? atLeast(4096, clients, 3, 2);
   const sizes: Sizes = {
     workerConnections,

@@ -22,6 +22,17 @@ const table = [
 ];
 
 describe("sizing", () => {
+  it("takes a measured pool for any number of clients, and what is given wins over it", () => {
+    for (const clients of [1, 400, 2500, 5000]) {
+      const { maxConnections, dbMaxConnections, ...others } = sizing(clients, {}, "measured");
+      assert.deepEqual([maxConnections, dbMaxConnections], [100, 90]);
+      const { maxConnections: _, dbMaxConnections: __, ...guide } = sizing(clients);
+      assert.deepEqual(others, guide, "nothing else changes");
+    }
+    const { maxConnections, dbMaxConnections } = sizing(2500, { maxConnections: 200 }, "measured");
+    assert.deepEqual([maxConnections, dbMaxConnections], [200, 190]);
+  });
+
   for (const row of table) {
     it(`gives ${row.clients} clients the guide's ratios, and never less than stock`, () => {
       assert.deepEqual(sizing(row.clients), {

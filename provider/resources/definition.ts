@@ -2,7 +2,16 @@
 import { z } from "zod";
 import type { Problem } from "../problem";
 import type { Server } from "../services";
-import { CLIENTS_OF_ONE_SERVER, LARGEST, type Sizes, SizingError, sizeNames, sizing } from "../sizing";
+import {
+  CLIENTS_OF_ONE_SERVER,
+  LARGEST,
+  POOLS,
+  type Pool,
+  type Sizes,
+  SizingError,
+  sizeNames,
+  sizing,
+} from "../sizing";
 import { type Connection, connectionSchema } from "../ssh/connection";
 import { notAName } from "../text/nearest";
 import type { Probe } from "../transaction/service";
@@ -100,6 +109,11 @@ export const count = z
   .max(LARGEST, { error: `give a whole number up to ${LARGEST}` })
   .optional();
 
+/** Where the size of the pool comes from. */
+export const pool = z
+  .enum(POOLS, { error: ({ input }) => notAName(`pool as ${JSON.stringify(input)}`, [String(input)], POOLS) })
+  .optional();
+
 export const path = z
   .string({ error: "give an absolute path" })
   .regex(/^\//, { error: "give an absolute path: one that begins with /" })
@@ -165,12 +179,12 @@ export function checkArguments<A extends ServerArguments, S extends Settings>(
   }
 }
 
-function sizesOf(args: SizedArguments): () => Sizes {
+function sizesOf(args: SizedArguments & { pool?: Pool }): () => Sizes {
   let sizes: Sizes | undefined;
   const isSize = (name: string) => (sizeNames as readonly string[]).includes(name);
   const chosen = Object.fromEntries(Object.entries(args).filter(([name]) => isSize(name)));
   return () => {
-    sizes ??= sizing(args.clients, chosen);
+    sizes ??= sizing(args.clients, chosen, args.pool);
     return sizes;
   };
 }

@@ -12,6 +12,7 @@ import {
   workersLimit,
   workerWarnings,
 } from "../services/nginx/nginx";
+import { pacePlace, paceProblems, paceWarnings } from "../services/nginx/pacing";
 import { replacedWarnings, servingProblems } from "../services/nginx/serving";
 import { booleanPlaces, SETRLIMIT, selinuxProbe } from "../services/selinux/selinux";
 import { stoppedNeeds } from "../services/systemd/units";
@@ -33,6 +34,12 @@ export interface NginxTuningArguments extends SizedArguments, Pick<KernelLimitsA
    * 1,550 of them, 4096 none. Default: that of `somaxconn`.
    */
   backlog?: number;
+  /**
+   * Logins of agents that nginx hands on to waptserver in a second, for the storm when all PCs come back at once: the
+   * others wait up to 4 s and then get a 503, after which an agent tries again. It is a file of its own in nginx's `conf.d`;
+   * WAPT's site is not touched. docs/sizes.md has what was measured. Default: no limit.
+   */
+  loginsPerSecond?: number;
 }
 
 /** Settings of nginx. */
@@ -43,6 +50,8 @@ export type NginxTuningSettings = {
   readonly worker_rlimit_nofile: number;
   /** Connections that may wait on each address on which agents reach WAPT. */
   readonly backlog: number;
+  /** Logins of agents that are handed on in a second; nothing where there is no limit. */
+  readonly limit_req?: number;
   /** SELinux's leave for it to raise its limit of open files: "on"; nothing where SELinux is off. */
   readonly httpd_setrlimit?: string;
 };
@@ -50,15 +59,22 @@ export type NginxTuningSettings = {
 export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> = {
   type: "NginxTuning",
   isSized: true,
-  schemas: { workerConnections: count, workerRlimitNofile: count, somaxconn: count, backlog: count },
-  settings: (_args, sizes) => ({
+  schemas: {
+    workerConnections: count,
+    workerRlimitNofile: count,
+    somaxconn: count,
+    backlog: count,
+    loginsPerSecond: count,
+  },
+  settings: (args, sizes) => ({
     worker_connections: sizes().workerConnections,
     worker_rlimit_nofile: sizes().workerRlimitNofile,
     backlog: sizes().backlog,
+    ...(args.loginsPerSecond !== undefined && { limit_req: args.loginsPerSecond }),
   }),
   derived: { httpd_setrlimit: "" },
   probes: (args) => [kernelProbe, unitsProbe, nginxProbe(args.nginxConf), selinuxProbe],
-  target({ worker_connections, worker_rlimit_nofile, backlog }, server) {
+  target({ worker_connections, worker_rlimit_nofile, backlog, limit_req }, server) {
     const { nginx, kernel } = server;
     const problems = nginxProblems(nginx);
     if (problems.length > 0) return unreadable(problems);
@@ -71,6 +87,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         nginxPlace(nginx, connections),
         nginxPlace(nginx, limit, { value: workersLimit(nginx), limitsFiles: true }),
         ...queues.places,
+        ...(limit_req === undefined ? [] : pacePlace(nginx, limit_req)),
         ...booleanPlaces(server.selinux, SETRLIMIT),
       ],
       abandoned: queues.abandoned,
@@ -80,6 +97,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
       problems: [
         ...servingProblems(nginx),
         ...commandLineProblems(nginx, "worker_rlimit_nofile"),
+        ...(limit_req === undefined ? [] : paceProblems(nginx)),
         ...openFilesProblems(kernel, { workerRlimitNofile: worker_rlimit_nofile }, worker_connections),
         ...diskProblems(server, [posix.dirname(nginx.tree.root), "/var/lib", "/var/backups"], "workerConnections"),
       ],
@@ -87,6 +105,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         ...portWarnings(kernel, worker_connections),
         ...workerWarnings(nginx, kernel.cpus),
         ...queueWarnings(nginx, backlog, somaxconn),
+        ...(limit_req === undefined ? [] : paceWarnings(nginx)),
         ...replacedWarnings(nginx),
         ...clockWarnings(nginx.reading),
       ],

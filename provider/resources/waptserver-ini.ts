@@ -15,13 +15,15 @@ import { harmless } from "../text/harmless";
 import { diskProblems } from "../transaction/observation";
 import { fileValue, gone, type Need, unreadable } from "../transaction/target";
 import { memoryProblems } from "./capacity";
-import { count, type Definition, type SizedArguments } from "./definition";
+import { count, type Definition, pool, type SizedArguments } from "./definition";
 import { downConflicts, heldBack, keptPool, keyOfIni, poolConflicts, poolOfEach, poolPlace } from "./pool";
 import type { PostgresConnectionsArguments } from "./postgres-connections";
 import { isStale, readers, restartOfWapt, unitsProbe, waptUnits } from "./units";
 
 /** waptserver's connections. */
-export interface WaptServerIniArguments extends SizedArguments, Pick<PostgresConnectionsArguments, "maxConnections"> {
+export interface WaptServerIniArguments
+  extends SizedArguments,
+    Pick<PostgresConnectionsArguments, "maxConnections" | "pool"> {
   /**
    * `db_max_connections`, the pool of each process of waptserver, in connections. Default: max_connections − 10, divided
    * by the number of processes where uwsgi runs several.
@@ -42,7 +44,7 @@ export type WaptServerIniSettings = {
 export const waptServerIni: Definition<WaptServerIniArguments, WaptServerIniSettings> = {
   type: "WaptServerIni",
   isSized: true,
-  schemas: { maxConnections: count, dbMaxConnections: count, maxClients: count },
+  schemas: { maxConnections: count, pool, dbMaxConnections: count, maxClients: count },
   settings: (_args, sizes) => ({ db_max_connections: sizes().dbMaxConnections, max_clients: sizes().maxClients }),
   derived: { db_max_connections: "dbMaxConnections" },
   probes: (args) => [kernelProbe, unitsProbe, waptProbe(args.waptserverIni), postgresqlProbe],

@@ -47,6 +47,8 @@ export interface LabOptions {
    * and load are a server's own.
    */
   kernel?: "shared" | "own";
+  /** GiB of a kernel of its own: 1 by default. */
+  memory?: number;
 }
 
 const BOOT_SECONDS = 120;
@@ -61,7 +63,7 @@ let watching = false;
  * @throws Error when the lab can't be had here, or the server does not come up; with the end of its console.
  */
 export async function startServer(name: string, options: LabOptions = {}): Promise<LabServer> {
-  const { suite = "bookworm", kernel = "shared" } = options;
+  const { suite = "bookworm", kernel = "shared", memory = 1 } = options;
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) throw new Error(`"${name}" is no host name (a-z, 0-9 and hyphens)`);
   const reason = labUnavailable();
   if (reason) throw new Error(reason);
@@ -71,8 +73,9 @@ export async function startServer(name: string, options: LabOptions = {}): Promi
   clearAtExit(place);
   try {
     const identity = await makeIdentity(name, place);
-    const boot = kernel === "own" ? bootUml : bootContainer;
-    const machine = await boot(from, place, identity);
+    const machine = await (kernel === "own"
+      ? bootUml(from, place, identity, memory)
+      : bootContainer(from, place, identity));
     await waitUntilUp(name, place, machine);
     const { privateKeyFile, privateKey, knownHosts, hostKey } = identity;
     const { root, exec, reboot } = machine;

@@ -1,6 +1,6 @@
 /**
  * A lab server with a kernel of its own, by User-Mode Linux: limits, sysctls, reboots and load are real in it. It has one
- * processor and 1 GiB of memory.
+ * processor.
  */
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
@@ -15,19 +15,18 @@ import type { Machine } from "./machine";
 import { makeNetwork, type Place } from "./place";
 
 const RECIPE = join(__dirname, "image");
-const MEMORY = "1G";
 const IMAGE_SECONDS = 600;
 const REBOOT_SECONDS = 180;
 
-/** Boots a kernel on an image of the base; the first call on a machine makes the image. */
-export async function bootUml(base: Base, place: Place, identity: Identity): Promise<Machine> {
+/** Boots a kernel with so many GiB on an image of the base; the first call on a machine makes the image. */
+export async function bootUml(base: Base, place: Place, identity: Identity, memory: number): Promise<Machine> {
   const image = await diskImage(base);
   const archive = join(place.folder, "identity.tar");
   await mustRun(["tar", "--create", "--file", archive, "--directory", identity.tree, "."]);
   await makeNetwork(place);
   await connectTap(place);
   const consoleFile = join(place.folder, "console.log");
-  startKernel(place, identity, image, archive, consoleFile);
+  startKernel({ place, identity, image, archive, consoleFile, memory });
   const exec = commandRunner(place, identity);
   return { root: base.root, consoleFile, exec, reboot: () => reboot(exec) };
 }
@@ -62,14 +61,23 @@ async function connectTap(place: Place): Promise<void> {
   await mustRun(["ethtool", "-K", place.name, "tx", "off"]);
 }
 
-function startKernel(place: Place, identity: Identity, image: string, archive: string, consoleFile: string): void {
+interface Boot {
+  readonly place: Place;
+  readonly identity: Identity;
+  readonly image: string;
+  readonly archive: string;
+  readonly consoleFile: string;
+  readonly memory: number;
+}
+
+function startKernel({ place, identity, image, archive, consoleFile, memory }: Boot): void {
   const kernel = [
     "linux.uml",
     `ubd0=${join(place.folder, "disk.cow")},${image}`,
     `ubd1r=${archive}`,
     "root=/dev/ubda",
     "rw",
-    `mem=${MEMORY}`,
+    `mem=${memory}G`,
     "eth0=tuntap,tap0",
     "con=null",
     "con0=null,fd:2",

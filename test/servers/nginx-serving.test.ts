@@ -419,6 +419,54 @@ os.execv('/bin/sleep', ['nginx: master process nginx -c /tmp/evil.conf', '60'])"
     assert.equal(await queues(), all(511));
   });
 
+  test("logins beyond their pace get a 503 and nothing else does, until a destroy", async () => {
+    const file = "/etc/nginx/conf.d/pulumi-wapt-logins.conf";
+    const paced = args({ loginsPerSecond: 2 });
+    /** What so many requests that come at once are answered with, and after how many seconds the last one is. */
+    const answers = async (path: string, scheme = "https") =>
+      JSON.parse(
+        await say(
+          server,
+          `python3 -c "
+import collections as c, concurrent.futures as f, json, ssl, time, urllib.request as u, urllib.error as e
+def ask(_):
+    try: return u.urlopen('${scheme}://127.0.0.1${path}', context=ssl._create_unverified_context() if '${scheme}' == 'https' else None).status
+    except e.HTTPError as error: return error.code
+start = time.time()
+with f.ThreadPoolExecutor(30) as pool: print(json.dumps(c.Counter(pool.map(ask, range(30))) | {'seconds': int(time.time() - start)}))"`,
+        ),
+      ) as Record<string, number>;
+    const site = await say(server, "sha256sum /etc/nginx/sites-available/wapt.conf");
+    await up();
+    assert.equal((await answers("/get_websocket_auth_token"))[200], 30);
+    await up(paced);
+    assert.deepEqual(await toDo(paced), []);
+    const logins = await answers("/get_websocket_auth_token?uuid=x");
+    // One at once, 8 in their turn within the 4 s that an agent waits; a slow machine spreads them, so that some more come through.
+    assert.ok(logins[200]! >= 9 && logins[200]! <= 15 && logins[200]! + logins[503]! === 30, JSON.stringify(logins));
+    assert.ok(logins.seconds! >= 3, "they wait for their turn");
+    assert.deepEqual((await answers("/", "http"))[200], 30);
+    // Whatever another changes in our file is put right.
+    await say(server, `echo '# more' >>${file}; nginx -s reload; sleep 1`);
+    assert.deepEqual(await toDo(paced), [file]);
+    await up(paced);
+    assert.deepEqual(await toDo(paced), []);
+    await say(
+      server,
+      "sed -i 's/location \\/ {/location \\/ { limit_req zone=pulumi_wapt_logins burst=1;/' /etc/nginx/sites-available/wapt.conf",
+    );
+    const { warnings = [] } = claimOn(paced)(await observe(paced)).target;
+    assert.match(
+      warnings.join("\n"),
+      /wapt\.conf:\d+: limit_req zone=pulumi_wapt_logins burst=1 stands inside location and wins there/,
+    );
+    await say(server, "sed -i 's/ limit_req zone=pulumi_wapt_logins burst=1;//' /etc/nginx/sites-available/wapt.conf");
+    await destroy(paced);
+    assert.equal(await say(server, `ls ${file} 2>/dev/null; ls /etc/nginx/conf.d`), "up.conf");
+    assert.equal((await answers("/get_websocket_auth_token"))[200], 30);
+    assert.equal(await say(server, "sha256sum /etc/nginx/sites-available/wapt.conf"), site);
+  });
+
   test("a backlog above somaxconn is refused before it, and verified with it", async () => {
     assert.match(
       await refusal(args({ somaxconn: 7500 })),

@@ -175,10 +175,12 @@ class Walk {
       return;
     }
     const name = unquoted(source.text, first);
-    if (statement.kind === "block") this.enter(reading, statement, name);
-    else if (name === "include" && !NO_INCLUDES.has(block.name)) this.include(reading, statement);
-    else if (this.names.has(name) && !FREE_WORDS.has(block.name))
-      this.directives.push({ name, source, statement, block });
+    if (statement.kind === "block") {
+      this.enter(reading, statement, name);
+      return;
+    }
+    if (name === "include" && !NO_INCLUDES.has(block.name)) this.include(reading, statement);
+    if (this.names.has(name) && !FREE_WORDS.has(block.name)) this.directives.push({ name, source, statement, block });
   }
 
   private enter(reading: Reading, statement: Statement, name: string): void {

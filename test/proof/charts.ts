@@ -1,0 +1,82 @@
+/** Two plain SVG pictures of the proof: who stays before and after, and how a storm ends. */
+import type { Measured } from "./measured";
+
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 360, 70, 50, 50];
+const COLOURS: Readonly<Record<string, string>> = { distribution: "#b8b8b8", postconf: "#e69f00", up: "#0072b2" };
+const LABELS: Readonly<Record<string, string>> = {
+  distribution: "distribution's files",
+  postconf: "WAPT's postconf",
+  up: "after one up",
+};
+
+const escaped = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+const text = (x: number, y: number, words: string, anchor = "middle", size = 13) =>
+  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="#222">${escaped(words)}</text>`;
+const line = (x1: number, y1: number, x2: number, y2: number, colour = "#ddd") =>
+  `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${colour}"/>`;
+
+function picture(title: string, inside: readonly string[]): string {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" role="img">`,
+    `<title>${escaped(title)}</title><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    text(WIDTH / 2, 20, title, "middle", 15),
+    ...inside,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** From 0 to the most, upwards. */
+function scale(most: number, unit: string): { y: (value: number) => number; axis: string[] } {
+  const y = (value: number) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP);
+  const steps = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(most * share));
+  const axis = steps.flatMap((value) => [
+    line(LEFT, y(value), WIDTH - 20, y(value)),
+    text(LEFT - 8, y(value) + 4, `${value}${unit}`, "end", 11),
+  ]);
+  return { y, axis };
+}
+
+const legend = (bases: readonly string[]) =>
+  bases.flatMap((base, at) => [
+    `<rect x="${LEFT + at * 190}" y="28" width="12" height="12" fill="${COLOURS[base]}"/>`,
+    text(LEFT + at * 190 + 18, 39, LABELS[base] ?? base, "start"),
+  ]);
+
+const basesOf = (all: readonly Measured[]) => [...new Set(all.map(({ base }) => base))];
+
+/** Bars: of so many clients how many stay. */
+export function heldChart(all: readonly Measured[]): string {
+  const [bases, sizes] = [basesOf(all), [...new Set(all.map(({ clients }) => clients))]];
+  const { y, axis } = scale(Math.max(...sizes), "");
+  const [group, processors] = [(WIDTH - LEFT - 20) / sizes.length, all[0]?.processors ?? 1];
+  const width = (group * 0.8) / bases.length;
+  const bars = all.flatMap(({ base, clients, held: { stayed } }) => {
+    const x = LEFT + group * (sizes.indexOf(clients) + 0.1) + width * bases.indexOf(base);
+    const bar = `<rect x="${x.toFixed(1)}" y="${y(stayed).toFixed(1)}" width="${(width - 3).toFixed(1)}" height="${(y(0) - y(stayed)).toFixed(1)}" fill="${COLOURS[base]}"/>`;
+    return [bar, text(x + width / 2, y(stayed) - 4, String(stayed), "middle", 10)];
+  });
+  const names = sizes.map((clients, at) => text(LEFT + group * (at + 0.5), HEIGHT - BOTTOM + 18, `${clients} clients`));
+  const title = `Clients that stay connected, ${processors} processor${processors === 1 ? "" : "s"}`;
+  return picture(title, [...axis, ...legend(bases), ...bars, ...names]);
+}
+
+/** Curves: how many percent of those that were lost are back after so many seconds. */
+export function stormChart(all: readonly Measured[]): string {
+  const clients = Math.max(...all.map((one) => (one.storm ? one.clients : 0)));
+  const shown = all.filter((one) => one.clients === clients && one.storm);
+  const { y, axis } = scale(100, " %");
+  const end = Math.ceil(Math.max(10, ...shown.flatMap(({ storm }) => storm!.curve.map(([time]) => time))) / 10) * 10;
+  const x = (time: number) => LEFT + (time / end) * (WIDTH - LEFT - 40);
+  const curves = shown.map(({ base, storm }) => {
+    const points = storm!.curve.map(
+      ([time, back]) => `${x(time).toFixed(1)},${y((back / storm!.lost) * 100).toFixed(1)}`,
+    );
+    return `<polyline points="${[`${x(0)},${y(0)}`, ...points].join(" ")}" fill="none" stroke="${COLOURS[base]}" stroke-width="2"/>`;
+  });
+  const times = [0, 0.25, 0.5, 0.75, 1].map((share) =>
+    text(x(end * share), HEIGHT - BOTTOM + 18, `${Math.round(end * share)} s`),
+  );
+  const title = `A storm: all of ${clients} clients lost at once, and how many are back`;
+  return picture(title, [...axis, ...legend(basesOf(shown)), ...curves, ...times]);
+}

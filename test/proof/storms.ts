@@ -1,0 +1,129 @@
+/**
+ * Storms in turn on one server that `up` has tuned, with each pool and each pace of logins: which of them ends sooner, and
+ * what it costs. `npm run prove:storms`. See README.md beside this file.
+ */
+import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { sizing } from "../../provider/sizing";
+import { machine, table } from "../benchmark/report";
+import type { LabServer } from "../lab/server";
+import { say } from "../support/asking";
+import { bring, settled, tuningFor } from "./bases";
+import { lose, startProof } from "./measured";
+import { Population, type Storm } from "./population";
+import { STORM_HEAD, stormCells } from "./report";
+import { type Sample, sample } from "./sample";
+
+const OPTIONS = {
+  clients: { type: "string", default: "1000" },
+  processors: { type: "string", default: "1" },
+  pools: { type: "string", default: "guide,90" },
+  paces: { type: "string", default: "0,40,80" },
+  held: { type: "string", default: "no" },
+  rounds: { type: "string", default: "2" },
+  json: { type: "string" },
+} as const;
+
+/** What a storm is tried with. */
+interface Way {
+  readonly pool: number;
+  /** Logins a second; 0 for no limit. */
+  readonly pace: number;
+  /** Whether nginx itself answers all but files while waptserver is down. */
+  readonly isHeldBack: boolean;
+}
+
+interface Tried extends Way {
+  readonly storm: Storm;
+  readonly after: Sample;
+  readonly load: number;
+}
+
+const PACING = "/etc/nginx/conf.d/pace.conf";
+const BACK = "/etc/nginx/conf.d/held-back.conf";
+
+const pacing = (pace: number) => `map $uri $login { default ""; /get_websocket_auth_token $server_name; }
+limit_req_zone $login zone=logins:1m rate=${pace}r/s; limit_req zone=logins burst=${4 * pace}; limit_req_status 503;`;
+
+async function give(server: LabServer, { pool, pace }: Way): Promise<void> {
+  const conf = pace === 0 ? `rm -f ${PACING}` : `printf '%s\\n' '${pacing(pace)}' >${PACING}`;
+  await say(
+    server,
+    `${conf}; sed -i 's/^db_max_connections *=.*/db_max_connections = ${pool}/' /opt/wapt/conf/waptserver.ini
+     nginx -t 2>&1 && systemctl reload nginx && sleep 1`,
+  );
+}
+
+/** A 503 of nginx's own for every login until waptserver listens, as a run of ours could do it. */
+const RESTART_BEHIND_503 = `printf 'map $uri $back { default ""; /get_websocket_auth_token x; }\\nlimit_req_zone $back zone=back:1m rate=1r/m; limit_req zone=back; limit_req_status 503;\\n' >${BACK}
+nginx -t 2>&1 && systemctl reload nginx; systemctl restart waptserver
+for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done
+rm -f ${BACK}; systemctl reload nginx`;
+
+/** The listens of nginx paused: what comes waits in its queue until waptserver listens. */
+const RESTART_BEHIND_PAUSE = `pkill -STOP -f '^nginx: worker process$'; systemctl restart waptserver
+for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done
+pkill -CONT -f '^nginx: worker process$'`;
+
+async function tryOne(server: LabServer, population: Population, way: Way, held: string): Promise<Tried> {
+  await give(server, way);
+  const load = loadavg()[0]!;
+  const how = held === "503" ? RESTART_BEHIND_503 : RESTART_BEHIND_PAUSE;
+  const storm = way.isHeldBack
+    ? await population.storm(() => say(server, how), LIMIT_SECONDS, 100)
+    : await lose(server, population, LIMIT_SECONDS);
+  return { ...way, storm, after: await sample(server), load };
+}
+
+const LIMIT_SECONDS = 300;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
+  const clients = Number(values.clients);
+  const processors = values.processors === "2" ? 2 : 1;
+  const pools = values.pools
+    .split(",")
+    .map((pool) => (pool === "guide" ? sizing(clients).dbMaxConnections : Number(pool)));
+  const back = values.held === "no" ? [false] : [false, true];
+  const ways = pools.flatMap((pool) =>
+    values.paces.split(",").flatMap((pace) => back.map((isHeldBack) => ({ pool, pace: Number(pace), isHeldBack }))),
+  );
+  console.log(machine());
+  const server = await startProof({ clients, processors });
+  const population = new Population(server.host, clients);
+  const all: Tried[] = [];
+  try {
+    await bring(server, "up", tuningFor(clients, processors === 2));
+    await settled(server);
+    console.log(`${(await population.hold()).connected} of ${clients} connected`);
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const way of ways) {
+        const tried = await tryOne(server, population, way, values.held);
+        all.push(tried);
+        console.log(lineOf(tried).join("  "));
+        if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), clients, processors, all }));
+      }
+    }
+  } finally {
+    population.stop();
+    await server.stop();
+  }
+  console.log(`\n${table(["pool", "logins a second", "held back", ...STORM_HEAD, "load"], all.map(lineOf))}`);
+}
+
+const lineOf = ({ pool, pace, isHeldBack, storm, after, load }: Tried): string[] => [
+  String(pool),
+  pace === 0 ? "no limit" : String(pace),
+  isHeldBack ? "yes" : "no",
+  ...stormCells(storm, after),
+  load.toFixed(1),
+];
+
+main().then(
+  () => process.exit(0),
+  (error: Error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
