@@ -1,4 +1,5 @@
 /** Two plain SVG pictures of the proof: who stays before and after, and how a storm ends. */
+import { curve, picture as framed, line, square, text } from "../support/svg";
 import type { Measured } from "./measured";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 360, 70, 50, 50];
@@ -9,22 +10,7 @@ const LABELS: Readonly<Record<string, string>> = {
   up: "after one up",
 };
 
-const escaped = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-const text = (x: number, y: number, words: string, anchor = "middle", size = 13) =>
-  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="#222">${escaped(words)}</text>`;
-const line = (x1: number, y1: number, x2: number, y2: number, colour = "#ddd") =>
-  `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${colour}"/>`;
-
-function picture(title: string, inside: readonly string[]): string {
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" role="img">`,
-    `<title>${escaped(title)}</title><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(WIDTH / 2, 20, title, "middle", 15),
-    ...inside,
-    "</svg>",
-    "",
-  ].join("\n");
-}
+const picture = (title: string, inside: readonly string[]) => framed(WIDTH, HEIGHT, title, inside);
 
 /** From 0 to the most, upwards. */
 function scale(most: number, unit: string): { y: (value: number) => number; axis: string[] } {
@@ -39,7 +25,7 @@ function scale(most: number, unit: string): { y: (value: number) => number; axis
 
 const legend = (bases: readonly string[]) =>
   bases.flatMap((base, at) => [
-    `<rect x="${LEFT + at * 190}" y="28" width="12" height="12" fill="${COLOURS[base]}"/>`,
+    square(LEFT + at * 190, 28, COLOURS[base]!),
     text(LEFT + at * 190 + 18, 39, LABELS[base] ?? base, "start"),
   ]);
 
@@ -69,10 +55,8 @@ export function stormChart(all: readonly Measured[]): string {
   const end = Math.ceil(Math.max(10, ...shown.flatMap(({ storm }) => storm!.curve.map(([time]) => time))) / 10) * 10;
   const x = (time: number) => LEFT + (time / end) * (WIDTH - LEFT - 40);
   const curves = shown.map(({ base, storm }) => {
-    const points = storm!.curve.map(
-      ([time, back]) => `${x(time).toFixed(1)},${y((back / storm!.lost) * 100).toFixed(1)}`,
-    );
-    return `<polyline points="${[`${x(0)},${y(0)}`, ...points].join(" ")}" fill="none" stroke="${COLOURS[base]}" stroke-width="2"/>`;
+    const points = storm!.curve.map(([time, back]): [number, number] => [x(time), y((back / storm!.lost) * 100)]);
+    return curve([[x(0), y(0)], ...points], COLOURS[base]!);
   });
   const times = [0, 0.25, 0.5, 0.75, 1].map((share) =>
     text(x(end * share), HEIGHT - BOTTOM + 18, `${Math.round(end * share)} s`),
