@@ -172,6 +172,8 @@ make_here() { # NAME
   if [ -n "$locked" ]; then journal "temporary $root$here/$1"; fi
   ok || return 1
   if ! try mkdir -m "$making" "./$1"; then
+    # Before there is a lock, another first run may have made it in between; what it is shows when it is entered.
+    if [ -z "$locked" ] && [ -d "./$1" ] && [ ! -L "./$1" ]; then return 0; fi
     error="the folder $here/$1 can't be made: $(reason)"
     return 1
   fi
