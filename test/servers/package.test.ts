@@ -128,6 +128,8 @@ describe("the packed package", { skip }, () => {
       assert.equal(up.code, 0, up.output);
       assert.match(up.output, new RegExp(`node *: "v${major}\\.`));
       assert.match(readFileSync(join(root, "etc/nginx/nginx.conf"), "latin1"), /worker_connections 6250;/);
+      // The others differ in what runs the same calls: `npm run rounds` makes them there too.
+      if (major !== testedMajors()[0] && process.env.ROUNDS !== "all") return;
       const again = await stack.pulumi("preview", "--expect-no-changes");
       assert.equal(again.code, 0, again.output);
       const destroyed = await stack.pulumi("destroy", "--yes", "--skip-preview");

@@ -168,6 +168,14 @@ describe("resources alone", { skip: skipWithoutLab() }, () => {
       /nginx refuses its configuration as it stands, before any change: .*bogus.*Repair it first/,
     ],
     [
+      "a limit above the container's ceiling, with both remedies",
+      "true",
+      "true",
+      "NginxTuning",
+      {},
+      /32768 open files can't take effect.*hard limit is 20000 \(6250 connections need 12500 descriptors\).*Give workerRlimitNofile: 20000, or raise the limit on the container's host/s,
+    ],
+    [
       "a second events block",
       "cp /etc/nginx/nginx.conf /root/kept && echo 'events { }' >> /etc/nginx/nginx.conf",
       "cp /root/kept /etc/nginx/nginx.conf",
