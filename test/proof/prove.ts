@@ -64,12 +64,13 @@ async function main(): Promise<void> {
     all.push(await measure(one, options));
     if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), all }, undefined, 1));
   }
-  console.log(`\n${heldTable(all)}\n\n${stormTable(all)}`);
+  console.log(`\n${heldTable(all)}`);
+  if (all.some(({ storm }) => storm)) console.log(`\n${stormTable(all)}`);
   if (values["each-left-out"]) console.log(`\n${leftOutTable(all[0]!, all.slice(1))}`);
   if (values.svg) {
     mkdirSync(values.svg, { recursive: true });
     writeFileSync(join(values.svg, "held.svg"), heldChart(all));
-    writeFileSync(join(values.svg, "storm.svg"), stormChart(all));
+    if (all.some(({ storm }) => storm)) writeFileSync(join(values.svg, "storm.svg"), stormChart(all));
   }
 }
 
