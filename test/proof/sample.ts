@@ -11,7 +11,7 @@ export interface Sample {
   readonly nginxMegabytes: number;
   readonly postgresqlMegabytes: number;
   readonly backends: number;
-  /** Of the seconds since its start those of a processor that waptserver got: below 1 in a storm, others held it up. */
+  /** Of the seconds since its start, those of a processor that waptserver took: well below 1 in a storm, it waited for something. */
   readonly waptserverShare: number;
   /** What waptserver refused for want of PostgreSQL, since it runs. */
   readonly poolRefused: number;
