@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The entrance of the command `pulumi-wapt`. */
+import "./node-version";
 import { run } from "./command";
 import { messageOf } from "./problem";
 import { closeAll } from "./ssh/session";

@@ -93,6 +93,11 @@ const TOPICS: readonly Topic[] = [
     files: ["provider/transaction/"],
   },
   {
+    title: "This machine's Node.js",
+    text: "Nothing was contacted. `node --version` shows which one is first on PATH; Pulumi starts that one.",
+    files: ["provider/node-version"],
+  },
+  {
     title: "What a preview or a run tells beside that",
     text: "No refusals: what was not read, what restarts, what was left for later.",
     files: ["provider/pulumi/", "provider/cli", "provider/command/"],

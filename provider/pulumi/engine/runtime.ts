@@ -3,6 +3,7 @@
  * of its functions stay as they are; new code reads old state.
  */
 
+import "../../node-version";
 import { definitions } from "../../resources";
 import type { AnyDefinition } from "../../resources/definition";
 import type { Credentials } from "../../ssh/connection";

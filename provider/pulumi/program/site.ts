@@ -1,4 +1,5 @@
 /** A site's program: the servers that the configuration of the running stack names; `pulumi-wapt/site`. */
+import "../../node-version";
 import { RunError } from "@pulumi/pulumi/errors";
 import { getProject } from "@pulumi/pulumi/metadata";
 import { allConfig } from "@pulumi/pulumi/runtime/config";
