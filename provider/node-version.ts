@@ -1,12 +1,14 @@
 /** The Node.js that this package needs: an older one would end later, with a word of its own that helps nobody. */
 
-const OLDEST = 22;
+/** The first 22 that reads TypeScript, as the site's program is. */
+const [MAJOR, MINOR] = [22, 18];
 
 /** @throws Error that names both versions. */
 export function demandNode(version: string): void {
-  if (Number.parseInt(version, 10) >= OLDEST) return;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > MAJOR || (major === MAJOR && minor >= MINOR)) return;
   throw new Error(
-    `pulumi-wapt needs Node.js ${OLDEST} or newer, and this is ${version}: put a newer one first on PATH`,
+    `pulumi-wapt needs Node.js ${MAJOR}.${MINOR} or newer, and this is ${version}: put a newer one first on PATH`,
   );
 }
 

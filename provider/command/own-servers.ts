@@ -1,4 +1,5 @@
 /** One server has one owner: what the stacks' configurations say of that, before a server is contacted. */
+import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { checkArguments } from "../resources/definition";
 import { waptServer } from "../resources/wapt-server";
@@ -24,46 +25,56 @@ const valueSchema = z
   .transform(({ value, objectValue, secret }) => ({ given: objectValue ?? parsed(value), isSecret: secret === true }));
 const configSchema = z.record(z.string(), valueSchema);
 
-const hopSchema = z.looseObject({ host: z.string().min(1), port: z.number().optional().catch(undefined) });
+/** A port that is no number is not known, and so is where it leads. */
+const hopSchema = z.looseObject({ host: z.string().min(1), port: z.number().optional() });
 const connectionSchema = hopSchema.extend({ proxy: hopSchema.optional() });
 const bag = z.record(z.string(), z.unknown());
 
 /** `pulumi` processes that only read a configuration, at the same time. */
 const PARALLEL = 4;
 
+const SECRET = "a part of its configuration is secret";
+const UNREAD = "its configuration could not be read";
+
 /** @throws Error that names each server which two of the stacks want. */
 export async function demandOwnServers(stacks: readonly string[], note: (line: string) => void): Promise<void> {
+  const project = projectName();
   const named = await sideBySide(stacks, PARALLEL, async (stack) => {
-    try {
-      return serversIn(stack, await ask(["config", "--json", "--stack", stack]));
-    } catch {
+    const servers = await ask(["config", "--json", "--stack", stack])
+      .then((text) => serversIn(project, stack, text) ?? SECRET)
       // Its own run says why.
-      note(
-        `${stack}: its configuration could not be read, so its servers were not compared with those of other stacks`,
-      );
-      return [];
-    }
+      .catch(() => UNREAD);
+    if (typeof servers !== "string") return servers;
+    note(`${stack}: ${servers}, so its servers were not compared with those of other stacks`);
+    return [];
   });
   const problems = namedTwice(named.flat());
   if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
-/** The lists `servers` of a site, and a `connection` of its own, in any namespace. @throws Error for what is no configuration. */
-export function serversIn(stack: string, text: string): NamedServer[] {
+/** The name in Pulumi.yaml, which is the namespace of the project's own keys. */
+function projectName(): string {
+  const files = ["Pulumi.yaml", "Pulumi.yml"].filter((name) => existsSync(name));
+  const text = files[0] === undefined ? "" : readFileSync(files[0], "utf8");
+  return /^name: *["']?([\w.-]+)/m.exec(text)?.[1] ?? "";
+}
+
+/**
+ * The list `servers` of a site, or the one `connection` of a program without such a list, in the project's own namespace.
+ * Undefined where that is secret. @throws Error for what is no configuration.
+ */
+export function serversIn(project: string, stack: string, text: string): NamedServer[] | undefined {
   const config = configSchema.parse(JSON.parse(text));
-  return Object.entries(config).flatMap(([key, { given }]) => {
-    const [namespace = "", name = ""] = key.split(":");
-    const shared = config[`${namespace}:connection`];
-    // How its servers are reached is not known.
-    if (shared?.isSecret) return [];
-    if (name === "connection") return serverAt({ stack, key }, { connection: given });
-    if (name !== "servers" || !Array.isArray(given)) return [];
-    const common = bag.safeParse(shared?.given).data ?? {};
-    return given.flatMap((one, at) => {
-      const { connection, host, ...rest } = bag.safeParse(one).data ?? {};
-      const own = bag.safeParse(connection).data ?? {};
-      return serverAt({ stack, key: `${key}[${at}]` }, { ...rest, connection: { ...common, ...own, host } });
-    });
+  const [listKey, connectionKey] = [`${project}:servers`, `${project}:connection`];
+  const [list, shared] = [config[listKey], config[connectionKey]];
+  if (list?.isSecret || shared?.isSecret) return undefined;
+  if (!list) return serverAt({ stack, key: connectionKey }, { connection: shared?.given });
+  const common = bag.safeParse(shared?.given).data ?? {};
+  const all: unknown[] = Array.isArray(list.given) ? list.given : [];
+  return all.flatMap((one, at) => {
+    const { connection, host, ...rest } = bag.safeParse(one).data ?? {};
+    const own = bag.safeParse(connection).data ?? {};
+    return serverAt({ stack, key: `${listKey}[${at}]` }, { ...rest, connection: { ...common, ...own, host } });
   });
 }
 

@@ -12,7 +12,7 @@ import {
   workersLimit,
   workerWarnings,
 } from "../services/nginx/nginx";
-import { pacePlace, paceProblems, paceWarnings } from "../services/nginx/pacing";
+import { paceGone, pacePlace, paceProblems, paceWarnings } from "../services/nginx/pacing";
 import { replacedWarnings, servingProblems } from "../services/nginx/serving";
 import { booleanPlaces, SETRLIMIT, selinuxProbe } from "../services/selinux/selinux";
 import { stoppedNeeds } from "../services/systemd/units";
@@ -36,8 +36,8 @@ export interface NginxTuningArguments extends SizedArguments, Pick<KernelLimitsA
   backlog?: number;
   /**
    * Logins of agents that nginx hands on to waptserver in a second, for the storm when all PCs come back at once: the
-   * others wait up to 4 s and then get a 503, after which an agent tries again. It is a file of its own in nginx's `conf.d`;
-   * WAPT's site is not touched. docs/sizes.md has what was measured. Default: no limit.
+   * others wait up to 4 s and then get a 503, after which an agent tries again. It is a file of its own in the first folder
+   * that nginx includes in `http`; WAPT's site is not touched. docs/sizes.md has what was measured. Default: no limit.
    */
   loginsPerSecond?: number;
 }
@@ -91,6 +91,7 @@ export const nginxTuning: Definition<NginxTuningArguments, NginxTuningSettings> 
         ...booleanPlaces(server.selinux, SETRLIMIT),
       ],
       abandoned: queues.abandoned,
+      gone: limit_req === undefined ? [] : paceGone(nginx),
       conflicts: (planned) => (queues.places.length > 0 ? queueConflicts(somaxconn, backlog, planned) : []),
       needs: readingNeeds(nginx),
       left: stoppedNeeds(server.systemd),

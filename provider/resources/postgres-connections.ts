@@ -31,9 +31,9 @@ export interface PostgresConnectionsArguments extends SizedArguments {
   maxConnections?: number;
   /**
    * Where the size of `max_connections`, and so of the pool, comes from. `guide` is a quarter of the clients. `measured`
-   * is 100, and so a pool of 90: on a real WAPT 1.8.2 with 1,000 agents, 95 % were back after 44 s, with a pool of 615
-   * after 62 s, and PostgreSQL took 0.32 GB instead of 2.05. `maxConnections` and `dbMaxConnections` win over it.
-   * docs/sizes.md has the figures. Default: `guide`.
+   * is 100, and so a pool of 90: on a real WAPT 1.8.2 with 1,000 agents, 95 % were back after 44 and 45 s, with a pool of
+   * 615 after 62 s, and PostgreSQL took 0.32 GB instead of 2.05; a repetition with a stand-in did not show the shorter
+   * time. `maxConnections` and `dbMaxConnections` win over it. docs/sizes.md has the figures. Default: `guide`.
    */
   pool?: Pool;
 }

@@ -65,8 +65,11 @@ begin() { # ROOT WAIT HOLDER JOURNAL SERVICE...
   lock "$2"
   # Who had it until now has taken it away: the next run would lock another file of that name.
   while ok && ! is_lock_in_place; do
+    if [ "$left" -le 0 ]; then fail busy "$state/lock was taken away again and again: see who does that, then repeat"; fi
+    left=$((left - 1))
+    sleep 1
     forget_folders
-    lock "$2"
+    if ok; then lock "$2"; fi
   done
   if ok; then
     locked=1
@@ -98,7 +101,8 @@ open_for_writing() { true >>"$1"; }
 # Whether the file that is locked is the one that has the name.
 is_lock_in_place() {
   opened=$(stat -Lc %d:%i /proc/self/fd/9 2>/dev/null)
-  [ -n "$opened" ] && [ "$opened" = "$(stat -c %d:%i "$state/lock" 2>/dev/null)" ]
+  # Without /proc nobody can tell, and it is as it was before: an uninstall at that moment is the only danger.
+  [ -z "$opened" ] || [ "$opened" = "$(stat -c %d:%i "$state/lock" 2>/dev/null)" ]
 }
 
 lock() { # SECONDS, of which `left` remain

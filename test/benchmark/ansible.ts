@@ -34,6 +34,10 @@ function sessionOf(play: (...options: string[]) => Promise<string>, sockets: str
     apply: async () => void (await play()),
     again: async () => unchanged(await play()),
     ask: async () => unchanged(await play("--check")),
+    async drift() {
+      const output = await play("--check");
+      if (/changed=0/.test(output)) throw new Error(`it does not see what was changed\n${output}`);
+    },
     // ssh would keep its connections for a minute: each run starts without one, as the other contenders' do.
     async settle() {
       const open = await readdir(sockets);

@@ -2,14 +2,16 @@
 import { type Result, type RunOptions, run } from "../lab/host";
 import type { Fleet } from "./fleet";
 
-/** One contender, set up for one fleet. Every step throws where the contender says it did not succeed. */
+/** One contender, set up for one fleet; one that only reads leaves out what changes. Every step throws where the contender says it did not succeed. */
 export interface Session {
   /** Tunes the servers. */
   apply(): Promise<void>;
   /** The same on tuned servers. @throws Error where the contender says that it changed something. */
-  again(): Promise<void>;
+  again?(): Promise<void>;
   /** Only asks whether something is to be changed. @throws Error where the contender says that something is. */
   ask(): Promise<void>;
+  /** The same where somebody has changed a value on every server. @throws Error where the contender does not see it. */
+  drift(): Promise<void>;
   /** Ends what a step left running; called behind each, outside the measured time. */
   settle?(): Promise<void>;
 }

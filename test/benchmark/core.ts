@@ -34,11 +34,8 @@ export const core: Contender = {
     return {
       apply: () => onAll((job) => converge(job, false)),
       again: () => onAll((job) => converge(job, true)),
-      ask: () =>
-        onAll(async ({ managed, scope, claimOn }) => {
-          const server = await managed.observe(scope);
-          if (!isEmpty(planOf(server, claimOn(server)))) throw new Error("the plan of a tuned server is not empty");
-        }),
+      ask: () => onAll((job) => look(job, true)),
+      drift: () => onAll((job) => look(job, false)),
       settle: ended,
     };
   },
@@ -55,6 +52,13 @@ async function converge({ managed, scope, claimOn }: Job, unchanged: boolean): P
   if (isEmpty(plan) !== unchanged) {
     throw new Error(unchanged ? "a tuned server was changed again" : "nothing was changed on an untuned server");
   }
+}
+
+/** @throws Error where the plan is not as it should be. */
+export async function look({ managed, scope, claimOn }: Job, unchanged: boolean): Promise<void> {
+  const server = await managed.observe(scope);
+  if (isEmpty(planOf(server, claimOn(server))) !== unchanged)
+    throw new Error(unchanged ? "the plan of a tuned server is not empty" : "the plan does not see what was changed");
 }
 
 const connectionTo = ({ host, port }: Link, hostKey: string): Connection => ({

@@ -16,12 +16,12 @@ import { parseArgs } from "node:util";
 import { mustRun } from "../lab/host";
 import type { Contender } from "./contender";
 import { chosenContenders, contenders } from "./contenders";
-import { since, startFleet, type Traffic, traffic } from "./fleet";
+import { asRoot, since, startFleet, type Traffic, traffic } from "./fleet";
 import { load, machine, median, quiet, table } from "./report";
 import { wrongOn } from "./verification";
 import { CLIENTS } from "./wanted";
 
-const STEPS = ["apply", "again", "ask"] as const;
+const STEPS = ["apply", "again", "ask", "drift"] as const;
 type Step = (typeof STEPS)[number];
 
 interface Options {
@@ -42,7 +42,10 @@ interface Sample {
   readonly wrong: readonly string[];
 }
 
-type Round = Readonly<Record<Step, Sample>>;
+type Round = Readonly<Partial<Record<Step, Sample>>>;
+
+/** What somebody changes by hand, and tells nginx. */
+const DRIFT = "sed -Ei 's/(worker_connections) [0-9]+/\\1 512/' /etc/nginx/nginx.conf && nginx -s reload && sleep 1";
 
 const ROOT = join(__dirname, "../..");
 
@@ -53,10 +56,12 @@ async function round(contender: Contender, { count, idleTimeout, delay }: Option
     const session = await contender.session(fleet, folder);
     const samples: Partial<Record<Step, Sample>> = {};
     for (const step of STEPS) {
+      if (!session[step]) continue;
+      if (step === "drift") await Promise.all(fleet.servers.map((server) => asRoot(server, DRIFT)));
       const before = await Promise.all(fleet.servers.map(traffic));
       await quiet(idleTimeout);
       const start = performance.now();
-      const problems = await session[step]().then(
+      const problems = await session[step]!().then(
         () => [],
         (error: Error) => problemsOf(step, error),
       );
@@ -65,7 +70,8 @@ async function round(contender: Contender, { count, idleTimeout, delay }: Option
       const after = await Promise.all(fleet.servers.map(traffic));
       const wrong = [...problems];
       // One after another: each check fills a server's whole pool, and all servers share this machine.
-      for (const server of fleet.servers) wrong.push(...(await wrongOn(server)));
+      if (step === "apply" || step === "again")
+        for (const server of fleet.servers) wrong.push(...(await wrongOn(server)));
       samples[step] = { seconds, traffic: mean(after.map((now, i) => since(before[i]!, now))), wrong };
     }
     return samples as Round;
@@ -86,16 +92,21 @@ function mean(all: readonly Traffic[]): Traffic {
   return { logins: of("logins"), commands: of("commands"), kilobytes: of("kilobytes") };
 }
 
+const timesOf = (rounds: readonly Round[], step: Step): number[] =>
+  rounds.flatMap((one) => (one[step] ? [one[step].seconds] : []));
+
 /** Seconds of a step: the median, in parentheses the least and the most, and the ratio to the first contender's. */
 function timeCells(rounds: readonly Round[], first: readonly Round[], step: Step): string[] {
-  const times = rounds.map((one) => one[step].seconds);
-  const [middle, reference] = [median(times), median(first.map((one) => one[step].seconds))];
+  const times = timesOf(rounds, step);
+  if (times.length === 0) return ["–", ""];
+  const [middle, reference] = [median(times), median(timesOf(first, step))];
   const range = `${Math.min(...times).toFixed(1)}–${Math.max(...times).toFixed(1)}`;
   return [`${middle.toFixed(2)} (${range})`, `× ${(middle / reference).toFixed(2)}`];
 }
 
 function trafficCells(rounds: readonly Round[], step: Step): string[] {
-  const all = rounds.map((one) => one[step].traffic);
+  const all = rounds.flatMap((one) => (one[step] ? [one[step].traffic] : []));
+  if (all.length === 0) return ["–", "–", "–"];
   const of = (name: keyof Traffic) => median(all.map((one) => one[name])).toFixed(0);
   return [of("logins"), of("commands"), of("kilobytes")];
 }
@@ -107,17 +118,19 @@ function report(results: ReadonlyMap<Contender, readonly Round[]>): void {
     ...STEPS.flatMap((step) => timeCells(rounds, first, step)),
   ]);
   console.log("\nSeconds: the median (least–most), and its ratio to the first line's\n");
-  console.log(table(["", "apply", "", "again", "", "only ask", ""], rows));
+  console.log(table(["", "apply", "", "again", "", "only ask", "", "drift", ""], rows));
   const traffics = [...results].map(([{ name }, rounds]) => [
     name,
     ...trafficCells(rounds, "apply"),
-    ...trafficCells(rounds, "again"),
+    ...trafficCells(rounds, "ask"),
   ]);
   const head = ["logins", "commands", "kB"];
   console.log("\nFor one server\n");
-  console.log(table(["", ...head.map((name) => `apply: ${name}`), ...head.map((name) => `again: ${name}`)], traffics));
+  console.log(table(["", ...head.map((name) => `apply: ${name}`), ...head.map((name) => `ask: ${name}`)], traffics));
   const wrong = [...results].flatMap(([{ name }, rounds]) =>
-    [...new Set(rounds.flatMap((one) => STEPS.flatMap((step) => one[step].wrong)))].map((one) => `- ${name}: ${one}`),
+    [...new Set(rounds.flatMap((one) => STEPS.flatMap((step) => one[step]?.wrong ?? [])))].map(
+      (one) => `- ${name}: ${one}`,
+    ),
   );
   console.log(wrong.length > 0 ? `\nWrong on the servers\n\n${wrong.join("\n")}` : "\nEvery server had every value.");
 }
@@ -157,7 +170,9 @@ async function main(): Promise<void> {
       const loadBefore = load();
       const result = await round(contender, options);
       results.get(contender)!.push(result);
-      const times = STEPS.map((step) => `${step} ${result[step].seconds.toFixed(2)} s`).join(", ");
+      const times = STEPS.flatMap((step) =>
+        result[step] ? [`${step} ${result[step].seconds.toFixed(2)} s`] : [],
+      ).join(", ");
       console.log(`round ${i + 1}: ${contender.name}: ${times} (load before ${loadBefore})`);
     }
   }

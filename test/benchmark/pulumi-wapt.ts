@@ -15,7 +15,12 @@ export const pulumiWapt: Contender = {
       name: "benchmark",
       folder,
       config: configOf(fleet),
-      env: { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey },
+      // As `pulumi-wapt fleet` runs it.
+      env: {
+        PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey,
+        PULUMI_RUN_PROGRAM: "true",
+        NODE_COMPILE_CACHE: join(folder, "compiled"),
+      },
     });
     await stack.init();
     // As many changes at a time as there are; the others have as many connections as there are servers.
@@ -29,6 +34,11 @@ export const pulumiWapt: Contender = {
           throw new Error(`it changed tuned servers again\n${output}`);
       },
       ask: async () => void succeeded(await stack.pulumi("preview", "--expect-no-changes")),
+      async drift() {
+        const { output } = await stack.pulumi("preview", "--diff");
+        const seen = output.match(/^ {10}~ worker_connections *: \d+ => \d+$/gm)?.length ?? 0;
+        if (seen < fleet.servers.length) throw new Error(`it does not see what was changed\n${output}`);
+      },
     };
   },
 };

@@ -43,6 +43,10 @@ export const pyinfra: Contender = {
         const output = await deploy("--dry");
         if (changesForeseen(output) !== 0) throw new Error(`it would change tuned servers\n${output}`);
       },
+      async drift() {
+        const output = await deploy("--dry");
+        if (!changesForeseen(output)) throw new Error(`it does not see what was changed\n${output}`);
+      },
     };
   },
 };

@@ -12,9 +12,8 @@ import { performance } from "node:perf_hooks";
 import { Client } from "ssh2";
 import { services } from "../../provider/services";
 import { closeAll, open } from "../../provider/ssh/session";
-import { isEmpty, planOf } from "../../provider/transaction/plan";
 import { observeProgram } from "../../provider/transaction/program";
-import { jobFor } from "./core";
+import { jobFor, look } from "./core";
 
 interface Servers {
   readonly ports: readonly number[];
@@ -32,12 +31,7 @@ const jobOn = ({ port, hostKey }: Destination) => {
 };
 
 async function core(servers: readonly Destination[]): Promise<void> {
-  const read = async (to: Destination) => {
-    const { managed, scope, claimOn } = jobOn(to);
-    const server = await managed.observe(scope);
-    if (!isEmpty(planOf(server, claimOn(server)))) throw new Error("the plan of a tuned server is not empty");
-  };
-  await Promise.all(servers.map(read));
+  await Promise.all(servers.map((to) => look(jobOn(to), true)));
 }
 
 /** So many logins of ssh2 at a time were the fastest of 8, 32, 64, 128 and all. */

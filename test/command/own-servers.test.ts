@@ -19,7 +19,7 @@ const SECRET = Symbol("secret");
 
 const PARIS = { host: "wapt.paris.example", clients: 3000 };
 const problems = (stacks: Readonly<Record<string, string>>): string[] =>
-  namedTwice(Object.entries(stacks).flatMap(([stack, text]) => serversIn(stack, text)));
+  namedTwice(Object.entries(stacks).flatMap(([stack, text]) => serversIn("wapt-site", stack, text) ?? []));
 
 describe("a server in two stacks' configurations", () => {
   it("is named with both stacks and both keys", () => {
@@ -65,11 +65,23 @@ describe("a server in two stacks' configurations", () => {
       config({ servers: [{ ...PARIS, omit: ["NginxTuning", "KernelLimits"] }] }),
       config({ servers: [{ ...PARIS, omit: ["PostgresConnections", "WaptServerIni"] }] }),
     ],
+    ["a port that is not known", config({ servers, connection: { port: "2201" } }), config({ servers })],
+    ["a connection that its servers have in common", config({ servers: [], connection: PARIS }), config({ servers })],
     ["nothing that is a server", config({}, { clients: "3000", servers: "no list" }), config({ servers: [1, {}] })],
   ];
   for (const [name, paris, lyon] of others) {
     it(`is another one with ${name}`, () => assert.deepEqual(problems({ paris, lyon }), []));
   }
+
+  it("is looked for in the project's own namespace alone", () => {
+    const other = config({ servers }).replaceAll("wapt-site:", "chrony:");
+    assert.deepEqual(problems({ paris: other, lyon: other }), []);
+  });
+
+  it("is not known where it is secret, and that is no empty list", () => {
+    for (const secret of [config({ servers: SECRET }), config({ servers, connection: SECRET })])
+      assert.equal(serversIn("wapt-site", "paris", secret), undefined);
+  });
 
   it("is that of one stack where one stack has it twice: the program says that", () => {
     assert.deepEqual(problems({ paris: config({ servers: [PARIS, PARIS] }) }), []);

@@ -7,7 +7,7 @@ import type { Problem } from "../../problem";
 import { Draft } from "../../text/draft";
 import { changed, type Format, FormatError, type Found, readEach, type Tree, textOf } from "../../text/format";
 import { isPattern, pathMatcher } from "../../text/wildcards";
-import type { Place } from "../../transaction/target";
+import type { Place, Target } from "../../transaction/target";
 import { argumentsOf, hasContext, walk } from "./configuration";
 import { innerWarnings, type NginxState, nginxPlace } from "./nginx";
 
@@ -20,15 +20,16 @@ const LOGIN = "/get_websocket_auth_token";
 /** An agent gives its login 5 s: one that waits longer for its turn waits in vain, and waptserver would work for nobody. */
 const WAITING_SECONDS = 4;
 
+/** By its first line a file is ours. */
+const HEAD = "# Written by pulumi-wapt (loginsPerSecond) as a whole: what is changed here is lost.";
+
 /** What our file says for a number of logins a second. An empty key is not limited; 503 is nginx's own answer beyond. */
-const textFor = (
-  pace: string,
-): string => `# Written by pulumi-wapt (loginsPerSecond) as a whole: what is changed here is lost.
+const textFor = (pace: string): string => `${HEAD}
 map $uri $pulumi_wapt_login {
     default "";
     ${LOGIN} login;
 }
-limit_req_zone $pulumi_wapt_login zone=pulumi_wapt_logins:32k rate=${pace}r/s;
+limit_req_zone $pulumi_wapt_login zone=pulumi_wapt_logins:1m rate=${pace}r/s;
 limit_req zone=pulumi_wapt_logins burst=${WAITING_SECONDS * Number(pace)};
 `;
 
@@ -43,6 +44,8 @@ const pacing: Format = {
     if (value !== null && !/^[1-9]\d*$/.test(value))
       throw new FormatError(root, 1, `${KEY} can't be ${JSON.stringify(value)}; give a number of logins a second`);
     const text = textOf(tree, root);
+    if (text !== "" && !text.startsWith(HEAD))
+      throw new FormatError(root, 1, "this file is not of pulumi-wapt; rename it, or leave loginsPerSecond out");
     const whole = { start: 0, end: text.length, text: value === null ? "" : textFor(value) };
     return changed([[root, whole.text === text ? Draft.of(text) : Draft.of(text).with([whole])]]);
   },
@@ -50,23 +53,27 @@ const pacing: Format = {
 
 function found(tree: Tree, key: string): Found | undefined {
   if (key !== KEY) throw new FormatError(tree.root, 1, `"${key}" is no setting of our file; ask for ${KEY}`);
-  const lines = textOf(tree, tree.root).split("\n");
+  const text = textOf(tree, tree.root);
+  if (!text.startsWith(HEAD)) return undefined;
+  const lines = text.split("\n");
   const line = lines.findIndex((one) => one.startsWith("limit_req_zone "));
   const [, value] = /\brate=(\d+)r\/s;/.exec(lines[line] ?? "") ?? [];
   return value === undefined ? undefined : { value, file: tree.root, line: line + 1 };
 }
 
-/** The path of our file: in the first folder of which nginx includes all such files in `http`; undefined where there is none. */
+/** The path of our file: where it is; else in the first folder of which nginx includes all such files in `http`, if any. */
 function pathIn(tree: Tree): string | undefined {
   const { directives, readings } = walk(tree, new Set(["include"]));
   const patterns = directives
     .filter(({ block, source }) => hasContext(block, ["http"]) && readings.get(source.path) === 1)
     .map(({ source, statement }) => argumentsOf(source, statement)[0] ?? "")
     .map((path) => posix.normalize(path.startsWith("/") ? path : posix.join(posix.dirname(tree.root), path)));
-  return patterns
+  const paths = patterns
     .filter((pattern) => isPattern(pattern) && !isPattern(posix.dirname(pattern)))
     .map((pattern) => [pattern, posix.join(posix.dirname(pattern), FILE)] as const)
-    .find(([pattern, path]) => pathMatcher(pattern)(path))?.[1];
+    .flatMap(([pattern, path]) => (pathMatcher(pattern)(path) ? [path] : []));
+  // Another folder may have been included before it since: nginx takes no zone twice.
+  return paths.find((path) => textOf(tree, path).startsWith(HEAD)) ?? paths[0];
 }
 
 /** The pace of logins; none where it has no folder. */
@@ -76,6 +83,13 @@ export function pacePlace(state: NginxState, pace: number): Place[] {
   const place = nginxPlace(state, { setting: KEY, value: String(pace) });
   return [{ ...place, format: pacing, tree: { root, files: state.tree.files }, removesEmptyFile: true }];
 }
+
+/** Where the folder is no longer included nginx reads our file no more, and there is nothing to give back. */
+export const paceGone = (state: NginxState): Target["gone"] =>
+  paceProblems(state).map(() => ({
+    ids: [KEY],
+    reason: `no folder is included in http any more, so ${FILE} is not read; remove it where it lies`,
+  }));
 
 export function paceProblems({ tree }: NginxState): Problem[] {
   if (pathIn(tree) !== undefined) return [];

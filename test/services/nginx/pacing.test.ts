@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { NginxState } from "../../../provider/services/nginx/nginx";
-import { pacePlace, paceProblems, paceWarnings } from "../../../provider/services/nginx/pacing";
+import { paceGone, pacePlace, paceProblems, paceWarnings } from "../../../provider/services/nginx/pacing";
 import { spliced } from "../../../provider/text/splices";
 import { fileValue, type Place } from "../../../provider/transaction/target";
 
@@ -64,7 +64,7 @@ describe("the file of the pace", () => {
   it("names WAPT's login alone, and lets an agent wait no longer than it waits for", () => {
     const text = edited(placeIn(DEBIAN)!, "40")!;
     assert.match(text, /map \$uri \$pulumi_wapt_login \{\n {4}default "";\n {4}\/get_websocket_auth_token login;\n\}/);
-    assert.match(text, /limit_req_zone \$pulumi_wapt_login zone=pulumi_wapt_logins:32k rate=40r\/s;/);
+    assert.match(text, /limit_req_zone \$pulumi_wapt_login zone=pulumi_wapt_logins:1m rate=40r\/s;/);
     assert.match(text, /limit_req zone=pulumi_wapt_logins burst=160;/);
   });
 
@@ -80,6 +80,28 @@ describe("the file of the pace", () => {
     assert.equal(edited(changed, "40"), text, "what another has changed in it is put right");
     assert.throws(() => edited(stands, "40; root /"), /limit_req can't be "40; root \/"/);
     assert.equal(fileValue(placeIn(DEBIAN)!), null);
+  });
+
+  it("stays where it is when another folder is included before it", () => {
+    const text = edited(placeIn(DEBIAN)!, "40")!;
+    const before = DEBIAN.replace("include conf.d", "include first.d/*.conf; include conf.d");
+    assert.equal(folderIn(before), "/etc/nginx/first.d/pulumi-wapt-logins.conf");
+    assert.equal(folderIn(before, { [OURS]: text }), OURS);
+  });
+
+  it("is left alone where somebody else wrote one of that name", () => {
+    const place = placeIn(DEBIAN, 40, { [OURS]: "limit_req_zone $uri zone=a:1m rate=40r/s;\n" })!;
+    assert.equal(fileValue(place), null);
+    for (const value of ["40", null])
+      assert.throws(() => edited(place, value), /1: this file is not of pulumi-wapt; rename it/);
+  });
+
+  it("is gone where its folder is no longer included: it is owned no more", () => {
+    assert.deepEqual(paceGone(stateOf(DEBIAN)), []);
+    assert.deepEqual(
+      paceGone(stateOf("events { } http { }"))?.map(({ ids }) => ids),
+      [["limit_req"]],
+    );
   });
 
   it("is tested and made effective as nginx's other settings are", () => {
