@@ -55,8 +55,18 @@ describe("the first previews", { skip }, () => {
     configure([paris()]);
   });
 
-  test("show a drift also without a refresh, and up repairs it", async () => {
+  test("show the same by one process that reads and plans as by two", async () => {
     await server.drift();
+    const step = (text: string) => /\(update\)\n.*?(?=\n +--outputs|\nResources)/s.exec(text)?.[0] ?? "";
+    const byTwo = step(ended(await stack.pulumi("preview", "--diff"), true));
+    assert.match(byTwo, /~ worker_connections: 512 => 6250/);
+    assert.equal(step(ended(await stack.pulumi("preview", "--diff", "--run-program"), true)), byTwo);
+    configure([paris({ workerConections: 5 })]);
+    assert.match(ended(await stack.pulumi("preview", "--run-program"), false), /did you mean workerConnections\?/);
+    configure([paris()]);
+  });
+
+  test("show a drift also without a refresh, and up repairs it", async () => {
     const alarm = await stack.pulumi("preview", "--diff", "--refresh=false", "--expect-no-changes");
     assert.match(ended(alarm, false), /\+ found *: \{[^}]*\+ worker_connections: 512/);
     const up = ended(await stack.pulumi("up", "--yes", "--skip-preview", "--refresh=false"), true);
