@@ -10,6 +10,7 @@ import { spec } from "node:test/reporters";
 
 /** The longest, each of more than a minute and a half. */
 const LONG = [
+  "faults-reboot",
   "takeover",
   "site",
   "faults-undone",
