@@ -1,4 +1,4 @@
-/** A fleet on real servers by the real CLI: twelve stacks, of which one's server is down and one is refused. */
+/** A fleet on real servers by the real CLI: sixteen stacks on six servers, and one whose server is down; one is refused. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,13 +32,18 @@ const PARTS: Readonly<Record<string, Part>> = {
   ini: { type: "WaptServerIni", clients: 400 },
 };
 
+/** The others have a stack each. */
+const WHOLE: Part = { type: "WaptServer", clients: 2500, nofile: 20000, limitNofile: 20000, workerRlimitNofile: 20000 };
+const CITIES = ["nantes", "lille", "rennes", "tours"];
+
 const STACKS = [
   ...["paris", "lyon"].flatMap((city) => Object.keys(PARTS).map((part) => `${city}-${part}`)),
+  ...CITIES,
   "down",
   "refused",
 ];
 
-describe("a fleet of twelve stacks", { skip: skipWithoutLab() }, () => {
+describe("a fleet of sixteen stacks", { skip: skipWithoutLab() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "wapt-fleet-"));
   let servers: LabServer[] = [];
   let environment: Record<string, string>;
@@ -48,7 +53,7 @@ describe("a fleet of twelve stacks", { skip: skipWithoutLab() }, () => {
 
   before(async () => {
     const cli = await pulumiCli((line) => console.error(line));
-    servers = await Promise.all([startServer("paris"), startServer("lyon")]);
+    servers = await Promise.all(["paris", "lyon", ...CITIES].map((city) => startServer(city)));
     mkdirSync(join(folder, "state"));
     mkdirSync(join(folder, "node_modules/@pulumi"), { recursive: true });
     symlinkSync(join(repository, "node_modules/@pulumi/pulumi"), join(folder, "node_modules/@pulumi/pulumi"));
@@ -66,7 +71,8 @@ describe("a fleet of twelve stacks", { skip: skipWithoutLab() }, () => {
       TMPDIR: folder,
     };
     const [paris, lyon] = servers as [LabServer, LabServer];
-    for (const server of servers)
+    for (const server of servers.slice(2)) configure(server.name, WHOLE, server);
+    for (const server of [paris, lyon])
       for (const [part, args] of Object.entries(PARTS)) configure(`${server.name}-${part}`, args, server);
     configure("down", PARTS.kernel!, { ...paris, host: "127.0.0.1" }, { port: 1 });
     configure("refused", { ...PARTS.nginx, workerRlimitNofile: 40000 }, lyon);
@@ -114,10 +120,10 @@ describe("a fleet of twelve stacks", { skip: skipWithoutLab() }, () => {
     ];
     const { code, stdout, stderr } = await fleet(...words);
     assert.equal(code, 1);
-    assert.match(stdout, /^10 done, 2 failed$/m, stdout);
+    assert.match(stdout, /^14 done, 2 failed$/m, stdout);
     assert.match(
       stderr,
-      /^wave 1 of 2: 1 of 12 stacks\nparis-nginx: started\nparis-nginx: done in \d+ s: 2 created\nwave 2 of 2/,
+      /^wave 1 of 2: 1 of 16 stacks\nparis-nginx: started\nparis-nginx: done in \d+ s: 2 created\nwave 2 of 2/,
     );
     const [, log = ""] = /^down +failed .*the connection was refused.*; log: (\S+)$/m.exec(stdout) ?? [];
     assert.match(readFileSync(log, "utf8"), /Resources:/);
@@ -125,8 +131,10 @@ describe("a fleet of twelve stacks", { skip: skipWithoutLab() }, () => {
     assert.match(stdout, /^refused +failed .*(40000 open files can't take effect|lyon-nginx owns this on the server)/m);
     for (const server of servers) {
       const { nginx, maxConnections, ini } = await inForce(server);
-      assert.deepEqual([maxConnections, ini], [625, { db_max_connections: 90, max_clients: 4096 }]);
-      assert.ok(nginx.includes("worker_connections 6250") && nginx.includes("client_body_temp_path /srv/wapt-uploads"));
+      const isWhole = CITIES.includes(server.name);
+      assert.deepEqual([maxConnections, ini], [625, { db_max_connections: isWhole ? 615 : 90, max_clients: 4096 }]);
+      assert.ok(nginx.includes("worker_connections 6250"));
+      assert.equal(nginx.includes("client_body_temp_path /srv/wapt-uploads"), !isWhole);
     }
   });
 
