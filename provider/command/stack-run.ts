@@ -37,7 +37,7 @@ export function commonEnvironment(): Record<string, string> {
   };
 }
 
-/** The server is read by the process that plans: `refresh: always` alone starts another one for that, 1.3 s of a processor. */
+/** The server is read by the process that plans: `refresh: always` alone starts another one for that. */
 const ofOperation = (operation = ""): Environment =>
   ["preview", "up"].includes(operation) ? { PULUMI_RUN_PROGRAM: process.env.PULUMI_RUN_PROGRAM ?? "true" } : {};
 

@@ -1,7 +1,7 @@
 /**
  * The provider that Pulumi keeps in the state of each resource, as the text of a module: as small as can be, the same for
- * ever. It is written here and not serialized from functions: that would load a compiler into each program, 0.7 s of a
- * processor, and its text would change with the versions of Pulumi and of Node.js.
+ * ever. It is written here and not serialized from functions: that would load a compiler into each program, and its
+ * text would change with the versions of Pulumi and of Node.js.
  */
 
 /** The methods of `pulumi.dynamic.ResourceProvider`; each imports by name, in the process that Pulumi starts for it. */
