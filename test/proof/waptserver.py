@@ -8,27 +8,24 @@ then, and refused (500) when all are taken. As an agent comes it asks for:
   /socket.io/?transport=websocket    the upgrade: 2probe, 3probe, 5; then 2 is answered by 3 for as long as it is held
 Anything else is answered with what it counts, as JSON.
 
+It accepts and serves connections as the lab's own program does, which lies beside it as lab.py.
 What the two cost is work of a fixed size (COSTS), since a login of WAPT checks a signature, and so on; the README beside
 this file says what it was fitted to.
 """
 
 import asyncio
 import base64
-import configparser
 import hashlib
 import json
 import os
-import socket
 import sys
 import time
 import uuid
 
+import lab
 import psycopg2
 from psycopg2 import extensions
 
-CONFIGURATION = "/opt/wapt/conf/waptserver.ini"
-ADDRESS = ("127.0.0.1", 8080)
-BACKLOG = 50
 # How long WAPT's own takes from its start until it listens.
 START_SECONDS = 3
 # Rounds of SHA-256 in PBKDF2: the work of the core for one. The proof may lay this file with another share of it.
@@ -68,18 +65,12 @@ class Exhausted(Exception):
 
 
 class Pool:
-    def __init__(self, options):
-        self.most = int(options.get("db_max_connections", "90"))
+    def __init__(self, settings):
+        self.most = settings.db_max_connections
+        self.database = settings.database
         self.free = []
         self.open = 0
         self.refused = {"pool": 0, "postgresql": 0}
-        self.database = {
-            "host": options.get("db_host", ""),
-            "port": int(options.get("db_port", "5432")),
-            "dbname": options.get("db_name", "wapt"),
-            "user": options.get("db_user", "wapt"),
-            "password": options.get("db_password", ""),
-        }
 
     async def take(self):
         if self.free:
@@ -115,66 +106,23 @@ class Pool:
             raise
 
 
-class Server:
-    def __init__(self, options):
-        self.max_clients = int(options.get("max_clients", "4096"))
-        self.pool = Pool(options)
-        self.clients = 0
-        self.websockets = 0
+class Server(lab.Program):
+    def __init__(self, settings):
+        super().__init__("waptserver", settings)
+        self.pool = Pool(settings)
         self.sessions = set()
 
     def status(self):
         return {
-            "name": "waptserver",
+            "name": self.name,
             "pid": os.getpid(),
             "db_max_connections": self.pool.most,
-            "max_clients": self.max_clients,
+            "max_clients": self.settings.max_clients,
             "clients": self.clients,
             "websockets": self.websockets,
             "pool": {"held": self.pool.open, "error": None},
             "refused": self.pool.refused,
         }
-
-    async def listen(self):
-        """Accepts a connection only when one of max_clients is free, as WAPT's own pool of greenlets does."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(ADDRESS)
-        listener.listen(BACKLOG)
-        self.write_status()
-        free = asyncio.Semaphore(self.max_clients)
-        running = set()
-        while True:
-            await free.acquire()
-            try:
-                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
-            except OSError as error:
-                print("accept:", error, file=sys.stderr, flush=True)
-                free.release()
-                await asyncio.sleep(0.1)
-                continue
-            task = asyncio.ensure_future(self.serve(connection))
-            running.add(task)
-            task.add_done_callback(running.discard)
-            task.add_done_callback(lambda _: free.release())
-
-    def write_status(self):
-        folder = os.environ.get("RUNTIME_DIRECTORY", "/run/waptserver")
-        with open(os.path.join(folder, "status.json"), "w", encoding="utf-8") as file:
-            json.dump(self.status(), file)
-
-    async def serve(self, connection):
-        reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
-        self.clients += 1
-        try:
-            while await self.request(reader, writer):
-                pass
-        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            pass  # The client left, or sent no HTTP.
-        finally:
-            self.clients -= 1
-            writer.close()
 
     async def request(self, reader, writer):
         """Answers one request. Returns whether another may follow on this connection."""
@@ -244,10 +192,10 @@ async def frame(reader):
 def main():
     if "--tasks" in sys.argv:  # The lab's own.
         os.execv(sys.executable, [sys.executable, __file__.replace("waptserver.py", "lab.py"), "--tasks"])
-    parser = configparser.RawConfigParser()
-    parser.read(CONFIGURATION, encoding="utf-8")
+    server = Server(lab.Settings(lab.CONFIGURATION))
     time.sleep(START_SECONDS)
-    asyncio.run(Server(parser["options"]).listen())
+    server.write_status()
+    asyncio.run(server.listen())
 
 
 if __name__ == "__main__":
