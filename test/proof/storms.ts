@@ -55,15 +55,17 @@ async function give(server: LabServer, { pool, pace }: Way): Promise<void> {
   );
 }
 
+const UNTIL_IT_LISTENS = "for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done";
+
 /** A 503 of nginx's own for every login until waptserver listens, as a run of ours could do it. */
 const RESTART_BEHIND_503 = `printf 'map $uri $back { default ""; /get_websocket_auth_token x; }\\nlimit_req_zone $back zone=back:1m rate=1r/m; limit_req zone=back; limit_req_status 503;\\n' >${BACK}
 nginx -t 2>&1 && systemctl reload nginx; systemctl restart waptserver
-for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done
+${UNTIL_IT_LISTENS}
 rm -f ${BACK}; systemctl reload nginx`;
 
 /** The listens of nginx paused: what comes waits in its queue until waptserver listens. */
 const RESTART_BEHIND_PAUSE = `pkill -STOP -f '^nginx: worker process$'; systemctl restart waptserver
-for i in $(seq 300); do ss -ltnH sport = :8080 | grep -q . && break; sleep 0.1; done
+${UNTIL_IT_LISTENS}
 pkill -CONT -f '^nginx: worker process$'`;
 
 async function tryOne(server: LabServer, population: Population, way: Way, held: string): Promise<Tried> {

@@ -4,11 +4,8 @@ import type { Server } from "../../services";
 import type { Claim } from "../../transaction/ownership";
 import { type Plan, pendingOf, planOf, restartsOf } from "../../transaction/plan";
 import type { Target } from "../../transaction/target";
-import { defined, type Properties } from "./inputs";
+import { defined, OF_ONE_RUN, type Properties } from "./inputs";
 import { observedSettings } from "./outputs";
-
-/** Properties that are of one run: a refresh takes them out of the state's inputs, and outputs have none. */
-export const OF_ONE_RUN = ["restarts", "waits", "found", "machine"] as const;
 
 export const withoutRun = (properties: Properties): Properties =>
   Object.fromEntries(Object.entries(properties).filter(([name]) => !(OF_ONE_RUN as readonly string[]).includes(name)));

@@ -20,10 +20,13 @@ export interface Stored {
   readonly name: string;
 }
 
+/** Properties that are of one run: a refresh takes them out of the state's inputs, and outputs have none. */
+export const OF_ONE_RUN = ["restarts", "waits", "found", "machine"] as const;
+
 /** Properties that are no arguments. */
-const OWN = new Set([
+const OWN = new Set<string>([
   ...["__provider", "stack", "name", "settings", "before", "places", "proof", "derived", "unset", "pending"],
-  ...["restarts", "waits", "found", "machine"],
+  ...OF_ONE_RUN,
 ]);
 
 /** Checks the arguments in a property bag; those not known yet are left out. */
