@@ -25,13 +25,16 @@ const OPTIONS = {
   json: { type: "string" },
 } as const;
 
+const HELD = ["no", "503", "pause"] as const;
+type Held = (typeof HELD)[number];
+
 /** What a storm is tried with. */
 interface Way {
   readonly pool: number;
   /** Logins a second; 0 for no limit. */
   readonly pace: number;
-  /** Whether nginx itself answers all but files while waptserver is down. */
-  readonly isHeldBack: boolean;
+  /** What nginx does while waptserver is down: nothing of its own, a 503 to every login, or a pause of its listens. */
+  readonly held: Held;
 }
 
 interface Tried extends Way {
@@ -68,13 +71,14 @@ const RESTART_BEHIND_PAUSE = `pkill -STOP -f '^nginx: worker process$'; systemct
 ${UNTIL_IT_LISTENS}
 pkill -CONT -f '^nginx: worker process$'`;
 
-async function tryOne(server: LabServer, population: Population, way: Way, held: string): Promise<Tried> {
+async function tryOne(server: LabServer, population: Population, way: Way): Promise<Tried> {
   await give(server, way);
   const load = loadavg()[0]!;
-  const how = held === "503" ? RESTART_BEHIND_503 : RESTART_BEHIND_PAUSE;
-  const storm = way.isHeldBack
-    ? await population.storm(() => say(server, how), LIMIT_SECONDS, 100)
-    : await lose(server, population, LIMIT_SECONDS);
+  const how = way.held === "503" ? RESTART_BEHIND_503 : RESTART_BEHIND_PAUSE;
+  const storm =
+    way.held === "no"
+      ? await lose(server, population, LIMIT_SECONDS)
+      : await population.storm(() => say(server, how), LIMIT_SECONDS);
   return { ...way, storm, after: await sample(server), load };
 }
 
@@ -87,9 +91,9 @@ async function main(): Promise<void> {
   const pools = values.pools
     .split(",")
     .map((pool) => (pool === "guide" ? sizing(clients).dbMaxConnections : Number(pool)));
-  const back = values.held === "no" ? [false] : [false, true];
+  const helds = values.held.split(",").map((word) => HELD.find((one) => one === word) ?? fail(`--held ${word}`));
   const ways = pools.flatMap((pool) =>
-    values.paces.split(",").flatMap((pace) => back.map((isHeldBack) => ({ pool, pace: Number(pace), isHeldBack }))),
+    values.paces.split(",").flatMap((pace) => helds.map((held) => ({ pool, pace: Number(pace), held }))),
   );
   console.log(machine());
   const server = await startProof({ clients, processors });
@@ -101,7 +105,7 @@ async function main(): Promise<void> {
     console.log(`${(await population.hold()).connected} of ${clients} connected`);
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const way of ways) {
-        const tried = await tryOne(server, population, way, values.held);
+        const tried = await tryOne(server, population, way);
         all.push(tried);
         console.log(lineOf(tried).join("  "));
         if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), clients, processors, all }));
@@ -114,10 +118,14 @@ async function main(): Promise<void> {
   console.log(`\n${table(["pool", "logins a second", "held back", ...STORM_HEAD, "load"], all.map(lineOf))}`);
 }
 
-const lineOf = ({ pool, pace, isHeldBack, storm, after, load }: Tried): string[] => [
+function fail(what: string): never {
+  throw new Error(`${what}: one of ${HELD.join(", ")}`);
+}
+
+const lineOf = ({ pool, pace, held, storm, after, load }: Tried): string[] => [
   String(pool),
   pace === 0 ? "no limit" : String(pace),
-  isHeldBack ? "yes" : "no",
+  held,
   ...stormCells(storm, after),
   load.toFixed(1),
 ];
