@@ -12,19 +12,21 @@ export function foldersOrder(
   root: string,
   folders: readonly string[],
 ): { before: string[]; after: string[] } {
-  const read = new Map<string, string>();
-  for (const folder of folders) {
-    for (const path of [...paths, root]) {
-      const name = posix.basename(path);
-      if (posix.dirname(path) === folder && name.endsWith(".conf") && !read.has(name)) read.set(name, path);
-    }
+  const ranks = new Map(folders.map((folder, rank) => [folder, rank]));
+  const read = new Map<string, { readonly path: string; readonly rank: number }>();
+  for (const path of [...paths, root]) {
+    const rank = path.endsWith(".conf") ? ranks.get(posix.dirname(path)) : undefined;
+    if (rank === undefined) continue;
+    const name = posix.basename(path);
+    const known = read.get(name);
+    if (known === undefined || rank < known.rank) read.set(name, { path, rank });
   }
   const own = posix.basename(root);
-  const instead = read.get(own);
+  const instead = read.get(own)?.path;
   if (instead !== undefined && instead !== root) {
     throw new FormatError(instead, 1, `this file is read in place of ${root}; remove or rename it`);
   }
   const sorted = [...read.keys()].sort();
-  const files = (isMeant: (name: string) => boolean) => sorted.filter(isMeant).map((name) => read.get(name)!);
+  const files = (isMeant: (name: string) => boolean) => sorted.filter(isMeant).map((name) => read.get(name)!.path);
   return { before: files((name) => name < own), after: files((name) => name > own) };
 }

@@ -7,11 +7,16 @@ import { linesOf } from "../text/lines";
 
 /** The facts that one service reported, by their names. */
 export class Facts {
-  constructor(private readonly all: readonly (readonly string[])[]) {}
+  private readonly byName: ReadonlyMap<string | undefined, readonly string[][]>;
+
+  constructor(all: readonly (readonly string[])[]) {
+    const groups = Map.groupBy(all, ([name]) => name);
+    this.byName = new Map([...groups].map(([name, facts]) => [name, facts.map(([, ...values]) => values)]));
+  }
 
   /** The values of each fact of a name, in the order of the report. */
-  named(name: string): string[][] {
-    return this.all.filter(([first]) => first === name).map(([, ...values]) => values);
+  named(name: string): readonly string[][] {
+    return this.byName.get(name) ?? [];
   }
 
   /** The first value of the first fact of a name; undefined where there is none. */

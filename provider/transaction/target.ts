@@ -151,8 +151,15 @@ export function merged(targets: readonly Target[]): Target {
 
 /** What the file that decides a place says; null when none does. */
 export function fileValue(place: Place): string | null {
-  return place.format.read(place.tree, [place.key])[place.key]?.value ?? null;
+  const known = fileValues.get(place);
+  if (known !== undefined) return known;
+  const value = place.format.read(place.tree, [place.key])[place.key]?.value ?? null;
+  fileValues.set(place, value);
+  return value;
 }
+
+/** A plan asks for a place's value many times, and its files never change. */
+const fileValues = new WeakMap<Place, string | null>();
 
 /** The value to show for a place: the file's, or the running one where the file is right and not yet effective. */
 export function valueNow(place: Place): string | undefined {

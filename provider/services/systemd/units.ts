@@ -42,30 +42,42 @@ export interface SystemdState {
 
 export const systemd: Service<SystemdState> = {
   program: join(__dirname, "systemd.sh"),
-  parse: (facts: Facts) =>
-    Object.assign((name: string) => unitOf(facts, name), {
-      names: namesOf(facts),
-      left: facts.named("left").map(([unit = ""]) => unit),
-    }),
+  parse(facts: Facts) {
+    const loaded = loadedUnits(facts);
+    const known = new Map<string, Unit>();
+    const unit = (name: string) => {
+      const found = known.get(name) ?? unitOf(facts, loaded.get(name), name);
+      known.set(name, found);
+      return found;
+    };
+    const files = facts.named("unit-file").map(([name = ""]) => name);
+    const names = [...new Set([...loaded.keys(), ...files])].filter((name) => unit(name).installed);
+    return Object.assign(unit, { names, left: facts.named("left").map(([name = ""]) => name) });
+  },
 };
+
+type Properties = Readonly<Record<string, string>>;
+
+/** What `systemctl show` says of each unit, by its name. */
+function loadedUnits(facts: Facts): ReadonlyMap<string, Properties> {
+  const blocks = (facts.one("units") ?? "").split("\n\n").map((block): Properties => {
+    const lines = block.split("\n");
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    );
+  });
+  return new Map(
+    blocks.flatMap((block): [string, Properties][] => {
+      const [, name] = /^(.*)\.service$/.exec(block.Id ?? "") ?? [];
+      return name === undefined ? [] : [[name, block]];
+    }),
+  );
+}
 
 /** By their names, without `.service`; a name may be a pattern. The unit of the nginx that serves is among them. */
 export const systemdProbe = (units: readonly string[]): Probe => ({ service: "systemd", words: units });
 
-function namesOf(facts: Facts): string[] {
-  const loaded = [...(facts.one("units") ?? "").matchAll(/^Id=(.*)\.service$/gm)].map(([, name = ""]) => name);
-  const files = facts.named("unit-file").map(([name = ""]) => name);
-  return [...new Set([...loaded, ...files])].filter((name) => unitOf(facts, name).installed);
-}
-
-function unitOf(facts: Facts, name: string): Unit {
-  const blocks = (facts.one("units") ?? "").split("\n\n").map((block) => {
-    const pairs = block
-      .split("\n")
-      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]);
-    return Object.fromEntries(pairs) as Readonly<Record<string, string>>;
-  });
-  const block = blocks.find((properties) => properties.Id === `${name}.service`);
+function unitOf(facts: Facts, block: Properties | undefined, name: string): Unit {
   const [, ...process] = facts.named("process").find(([pid]) => pid === block?.MainPID) ?? [];
   return {
     installed: block
