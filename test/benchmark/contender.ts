@@ -1,8 +1,9 @@
 /** Who is compared, and what is asked of each. */
+import type { Run } from "../../examples/demo/stack";
 import { type Result, type RunOptions, run } from "../lab/host";
 import type { Fleet } from "./fleet";
 
-/** One contender, set up for one fleet; one that only reads leaves out what changes. Every step throws where the contender says it did not succeed. */
+/** One contender, set up for one fleet; one that only reads leaves out what changes, and the engine's floor what it can't see. Every step throws where the contender says it did not succeed. */
 export interface Session {
   /** Tunes the servers. */
   apply(): Promise<void>;
@@ -11,15 +12,23 @@ export interface Session {
   /** Only asks whether something is to be changed. @throws Error where the contender says that something is. */
   ask(): Promise<void>;
   /** The same where somebody has changed a value on every server. @throws Error where the contender does not see it. */
-  drift(): Promise<void>;
+  drift?(): Promise<void>;
   /** Ends what a step left running; called behind each, outside the measured time. */
   settle?(): Promise<void>;
 }
 
 export interface Contender {
   readonly name: string;
+  /** Whether the servers have nothing of it, so that they are not asked. */
+  readonly tunesNothing?: boolean;
   /** Writes what the contender reads into an empty folder; nothing of this is measured. */
   session(fleet: Fleet, folder: string): Promise<Session>;
+}
+
+/** What a run of the CLI printed. @throws Error with that, unless its status is 0. */
+export function succeededRun({ code, output }: Run): string {
+  if (code !== 0) throw new Error(`pulumi: exit status ${code}\n${output}`);
+  return output;
 }
 
 /** Of one step, all servers together. */

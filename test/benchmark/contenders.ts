@@ -1,6 +1,7 @@
 import { ansible } from "./ansible";
 import type { Contender } from "./contender";
 import { core } from "./core";
+import { engine } from "./engine";
 import { inspect } from "./inspect";
 import { pulumiWapt } from "./pulumi-wapt";
 import { pyinfra } from "./pyinfra";
@@ -10,6 +11,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "pulumi-wapt": pulumiWapt,
   core,
   inspect,
+  engine,
   ansible,
   pyinfra,
 };

@@ -1,8 +1,8 @@
 /** This package by the real Pulumi CLI, with the program of examples/site. */
 import { join } from "node:path";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
-import { type Run, Stack } from "../../examples/demo/stack";
-import type { Contender } from "./contender";
+import { Stack } from "../../examples/demo/stack";
+import { type Contender, succeededRun } from "./contender";
 import { type Fleet, USER } from "./fleet";
 import { CLIENTS, OPEN_FILES, WANTED } from "./wanted";
 
@@ -15,17 +15,12 @@ export const pulumiWapt: Contender = {
       name: "benchmark",
       folder,
       config: configOf(fleet),
-      // As `pulumi-wapt fleet` runs it.
-      env: {
-        PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey,
-        PULUMI_RUN_PROGRAM: "true",
-        NODE_COMPILE_CACHE: join(folder, "compiled"),
-      },
+      env: { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey, ...environmentOfFleet(folder) },
     });
     await stack.init();
     // As many changes at a time as there are; the others have as many connections as there are servers.
     const parallel = ["--parallel", String(5 * fleet.servers.length)];
-    const up = async () => succeeded(await stack.pulumi("up", "--yes", "--skip-preview", ...parallel));
+    const up = async () => succeededRun(await stack.pulumi("up", "--yes", "--skip-preview", ...parallel));
     return {
       apply: async () => void (await up()),
       async again() {
@@ -33,7 +28,7 @@ export const pulumiWapt: Contender = {
         if (!/ unchanged/.test(output) || /\d (created|updated)/.test(output))
           throw new Error(`it changed tuned servers again\n${output}`);
       },
-      ask: async () => void succeeded(await stack.pulumi("preview", "--expect-no-changes")),
+      ask: async () => void succeededRun(await stack.pulumi("preview", "--expect-no-changes")),
       async drift() {
         const { output } = await stack.pulumi("preview", "--diff");
         const seen = output.match(/^ {10}~ worker_connections *: \d+ => \d+$/gm)?.length ?? 0;
@@ -42,6 +37,12 @@ export const pulumiWapt: Contender = {
     };
   },
 };
+
+/** As `pulumi-wapt fleet` runs the CLI. */
+export const environmentOfFleet = (folder: string) => ({
+  PULUMI_RUN_PROGRAM: "true",
+  NODE_COMPILE_CACHE: join(folder, "compiled"),
+});
 
 function configOf(fleet: Fleet): Record<string, unknown> {
   const servers = fleet.servers.map(({ name, hostKey }, i) => ({
@@ -54,9 +55,4 @@ function configOf(fleet: Fleet): Record<string, unknown> {
     nofile: OPEN_FILES,
   }));
   return { "wapt-site:servers": servers, "wapt-site:uploads": WANTED.client_body_temp_path };
-}
-
-function succeeded({ code, output }: Run): string {
-  if (code !== 0) throw new Error(`pulumi: exit status ${code}\n${output}`);
-  return output;
 }

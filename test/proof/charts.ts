@@ -1,9 +1,11 @@
 /** Two plain SVG pictures of the proof: who stays before and after, and how a storm ends. */
 import { curve, picture as framed, line, square, text } from "../support/svg";
 import type { Measured } from "./measured";
+import type { Storm } from "./population";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 360, 70, 50, 50];
 const COLOURS: Readonly<Record<string, string>> = { distribution: "#b8b8b8", postconf: "#e69f00", up: "#0072b2" };
+const PALETTE = ["#b8b8b8", "#e69f00", "#0072b2", "#009e73", "#cc79a7"];
 const LABELS: Readonly<Record<string, string>> = {
   distribution: "distribution's files",
   postconf: "WAPT's postconf",
@@ -23,10 +25,10 @@ function scale(most: number, unit: string): { y: (value: number) => number; axis
   return { y, axis };
 }
 
-const legend = (bases: readonly string[]) =>
-  bases.flatMap((base, at) => [
-    square(LEFT + at * 190, 28, COLOURS[base]!),
-    text(LEFT + at * 190 + 18, 39, LABELS[base] ?? base, "start"),
+const legend = (entries: readonly (readonly [name: string, colour: string])[]) =>
+  entries.flatMap(([name, colour], at) => [
+    square(LEFT + at * 190, 28, colour),
+    text(LEFT + at * 190 + 18, 39, name, "start"),
   ]);
 
 const basesOf = (all: readonly Measured[]) => [...new Set(all.map(({ base }) => base))];
@@ -44,23 +46,43 @@ export function heldChart(all: readonly Measured[]): string {
   });
   const names = sizes.map((clients, at) => text(LEFT + group * (at + 0.5), HEIGHT - BOTTOM + 18, `${clients} clients`));
   const title = `Clients that stay connected, ${processors} processor${processors === 1 ? "" : "s"}`;
-  return picture(title, [...axis, ...legend(bases), ...bars, ...names]);
+  return picture(title, [
+    ...axis,
+    ...legend(bases.map((base) => [LABELS[base] ?? base, COLOURS[base]!])),
+    ...bars,
+    ...names,
+  ]);
+}
+
+/** A storm of the picture. */
+export interface StormCurve {
+  readonly name: string;
+  readonly storm: Storm;
+}
+
+/** Those of the largest number of clients, by what the server has. */
+export function stormCurves(all: readonly Measured[]): StormCurve[] {
+  const clients = Math.max(...all.map((one) => (one.storm ? one.clients : 0)));
+  return all.flatMap(({ base, clients: count, storm }) =>
+    storm && count === clients ? [{ name: LABELS[base] ?? base, storm }] : [],
+  );
 }
 
 /** Curves: how many percent of those that were lost are back after so many seconds. */
-export function stormChart(all: readonly Measured[]): string {
-  const clients = Math.max(...all.map((one) => (one.storm ? one.clients : 0)));
-  const shown = all.filter((one) => one.clients === clients && one.storm);
+export function stormChart(curves: readonly StormCurve[]): string {
   const { y, axis } = scale(100, " %");
-  const end = Math.ceil(Math.max(10, ...shown.flatMap(({ storm }) => storm!.curve.map(([time]) => time))) / 10) * 10;
+  const end = Math.ceil(Math.max(10, ...curves.flatMap(({ storm }) => storm.curve.map(([time]) => time))) / 10) * 10;
   const x = (time: number) => LEFT + (time / end) * (WIDTH - LEFT - 40);
-  const curves = shown.map(({ base, storm }) => {
-    const points = storm!.curve.map(([time, back]): [number, number] => [x(time), y((back / storm!.lost) * 100)]);
-    return curve([[x(0), y(0)], ...points], COLOURS[base]!);
+  const names = [...new Set(curves.map(({ name }) => name))];
+  const colour = (name: string) => PALETTE[names.indexOf(name) % PALETTE.length]!;
+  const lines = curves.map(({ name, storm }) => {
+    const points = storm.curve.map(([time, back]): [number, number] => [x(time), y((back / storm.lost) * 100)]);
+    return curve([[x(0), y(0)], ...points], colour(name));
   });
   const times = [0, 0.25, 0.5, 0.75, 1].map((share) =>
     text(x(end * share), HEIGHT - BOTTOM + 18, `${Math.round(end * share)} s`),
   );
+  const clients = Math.max(...curves.map(({ storm }) => storm.lost));
   const title = `A storm: all of ${clients} clients lost at once, and how many are back`;
-  return picture(title, [...axis, ...legend(basesOf(shown)), ...curves, ...times]);
+  return picture(title, [...axis, ...legend(names.map((name) => [name, colour(name)])), ...lines, ...times]);
 }

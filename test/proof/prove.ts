@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { machine } from "../benchmark/report";
 import { BASES, type Base, SETTINGS } from "./bases";
-import { heldChart, stormChart } from "./charts";
+import { heldChart, stormChart, stormCurves } from "./charts";
 import { clientLimits, inWords } from "./client-limits";
 import { type Case, type Measured, measure } from "./measured";
 import { heldTable, leftOutTable, stormTable } from "./report";
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   if (values.svg) {
     mkdirSync(values.svg, { recursive: true });
     writeFileSync(join(values.svg, "held.svg"), heldChart(all));
-    if (all.some(({ storm }) => storm)) writeFileSync(join(values.svg, "storm.svg"), stormChart(all));
+    if (all.some(({ storm }) => storm)) writeFileSync(join(values.svg, "storm.svg"), stormChart(stormCurves(all)));
   }
 }
 

@@ -10,6 +10,7 @@ import { machine, table } from "../benchmark/report";
 import type { LabServer } from "../lab/server";
 import { say } from "../support/asking";
 import { bring, settled, tuningFor } from "./bases";
+import { type StormCurve, stormChart } from "./charts";
 import { lose, startProof } from "./measured";
 import { Population, type Storm } from "./population";
 import { STORM_HEAD, stormCells } from "./report";
@@ -23,6 +24,7 @@ const OPTIONS = {
   held: { type: "string", default: "no" },
   rounds: { type: "string", default: "2" },
   json: { type: "string" },
+  svg: { type: "string" },
 } as const;
 
 const HELD = ["no", "503", "pause"] as const;
@@ -115,7 +117,15 @@ async function main(): Promise<void> {
     population.stop();
     await server.stop();
   }
+  if (values.svg) writeFileSync(values.svg, stormChart(firstOfEach(all)));
   console.log(`\n${table(["pool", "logins a second", "held back", ...STORM_HEAD, "load"], all.map(lineOf))}`);
+}
+
+/** The first storm of each way. */
+function firstOfEach(all: readonly Tried[]): StormCurve[] {
+  const name = ({ pool, pace, held }: Way) =>
+    [`pool ${pool}`, ...(pace === 0 ? [] : [`${pace} logins a second`]), ...(held === "no" ? [] : [held])].join(", ");
+  return [...Map.groupBy(all, name)].map(([way, [first]]) => ({ name: way, storm: first!.storm }));
 }
 
 function fail(what: string): never {
