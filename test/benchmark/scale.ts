@@ -111,11 +111,13 @@ async function main(): Promise<void> {
         bare!.points.push([count, floor.seconds]);
         const ratio = (core.seconds / floor.seconds).toFixed(2);
         const cells = [core.seconds.toFixed(2), floor.seconds.toFixed(2), `× ${ratio}`, core.cpu.toFixed(2)];
-        rows.push([`${count}, ${delay} ms`, ...cells, core.megabytes.toFixed(0)]);
+        rows.push([`${count}, ${delay} ms`, ...cells, core.megabytes.toFixed(0), floor.megabytes.toFixed(0)]);
         console.error(rows.at(-1)!.join("  "));
       }
     }
-    console.log(`\n${table(["servers, away", "core s", "ssh2 alone s", "ratio", "core CPU s", "MB"], rows)}`);
+    console.log(
+      `\n${table(["servers, away", "core s", "ssh2 alone s", "ratio", "core CPU s", "core MB", "ssh2 MB"], rows)}`,
+    );
     if (values.svg) writeFileSync(values.svg, growthChart(lines));
   } finally {
     rmSync(folder, { recursive: true, force: true });
