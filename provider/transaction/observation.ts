@@ -93,6 +93,7 @@ function unknownState(name: string): never {
 }
 
 function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">, root: string): Base {
+  const packages = new Map(facts.named("package").map(([path = "", name]) => [path, name || undefined]));
   const [id, name] = facts.named("user")[0] ?? [];
   return {
     root,
@@ -112,9 +113,9 @@ function baseOf(facts: Facts, { files, hashes }: Pick<Base, "files" | "hashes">,
     })),
     folders: Object.fromEntries(
       facts.named("folder").map((fields) => {
-        const [path = "", mode, owner = "", type = "", free, ids = "", real = "", name, entries = ""] = fields;
+        const [path = "", mode, owner = "", type = "", free, ids = "", real = "", entries = ""] = fields;
         const isFolder = type.includes("directory");
-        const what = { mode: mode || undefined, owner, ids, isFolder, real, package: name || undefined };
+        const what = { mode: mode || undefined, owner, ids, isFolder, real, package: packages.get(real) };
         return [path, { ...what, entries: entries.split("\n").filter(Boolean), freeKilobytes: Number(free) }];
       }),
     ),

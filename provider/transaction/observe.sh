@@ -69,13 +69,62 @@ $1
 "
 }
 
+# They are sent together at the end, so that one look at all of them tells which may be; not from a subshell.
+waiting=''
 file() { # PATH, as the server names it; nothing when it can't be read
-  if ! is_new "$1" || ! is_readable "$1"; then return 0; fi
+  if is_new "$1"; then waiting="$waiting$asking $1
+"; fi
+}
+
+send_files() {
+  # No word is split but the lines.
+  IFS='
+'
+  set -f
+  # shellcheck disable=SC2086 # lines
+  set -- $waiting
+  set +f
+  unset IFS
+  if [ "$#" = 0 ]; then return; fi
+  # Where the look at all of them has no end, each one is sent or refused by itself.
+  doubtful=$(look_at_files "$@") || doubtful=all
+  for f; do
+    asking=${f%% *} f=${f#* }
+    case "
+$doubtful
+" in
+      *"
+all
+"* | *"
+$root$f
+"*) file_alone "$f" ;;
+      *) if [ -f "$root$f" ] && [ -r "$root$f" ]; then send_file "$f"; fi ;;
+    esac
+  done
+}
+
+send_file() { { printf 'file\0%s\0' "$1" && contents "$1"; } | encode; } # PATH
+
+file_alone() { # PATH; says why where it is not sent
+  if ! is_readable "$1"; then return 0; fi
   if limited grep -q 'PRIVATE KEY-----' "$root$1"; then
     unread "$1" "holds a private key, which never leaves the server"
     return 0
   fi
-  { printf 'file\0%s\0' "$1" && contents "$1"; } | encode
+  send_file "$1"
+}
+
+# Those of which something may be to be said: no files, large ones, and those that hold a key.
+look_at_files() { # "SERVICE PATH"...
+  for f; do
+    shift
+    f=$root${f#* }
+    if [ -f "$f" ] && [ -r "$f" ]; then set -- "$@" "$f"; elif [ -e "$f" ]; then printf '%s\n' "$f"; fi
+  done
+  if [ "$#" = 0 ]; then return 0; fi
+  sizes=$(limited stat -Lc '%s %n' "$@") || return 1
+  printf '%s\n' "$sizes" | awk -v most="$longest" '$1 > most { sub(/^[0-9]+ /, ""); print }'
+  limited grep -l 'PRIVATE KEY-----' "$@" || [ "$?" = 1 ]
 }
 
 # Of a file with secrets only what is ours leaves the server: its function mask_FORMAT masks byte for byte, from stdin to
@@ -154,26 +203,37 @@ disk() { # FOLDER: where something is to be written
 }
 
 folder() { # PATH: what it is, whose, what is in it, and the space where it is or would be
-  mode='' owner='' ids='' type=missing package=
+  mode='' owner='' ids='' type=missing
   real=$(readlink -f "$root$1") || real=$root$1
   if found=$(limited stat -c '%a %U %u:%g %F' "$real" 2>/dev/null); then
     mode=${found%% *} found=${found#* }
     owner=${found%% *} found=${found#* }
     ids=${found%% *} type=${found#* }
-    package=$(package_of "${real#"$top"}")
+    ask_package "${real#"$top"}"
   fi
   parent=$real
   while [ ! -d "$parent" ] && [ "$parent" != "${parent%/*}" ]; do parent=${parent%/*}; done
   free=$(free_kilobytes "${parent:-/}")
   # shellcheck disable=SC2012 # the first names, for a message
   entries=$(ls -A "$real" 2>/dev/null | head -n 5)
-  fact base folder "$1" "$mode" "$owner" "$type" "$free" "$ids" "${real#"$top"}" "$package" "$entries"
+  fact base folder "$1" "$mode" "$owner" "$type" "$free" "$ids" "${real#"$top"}" "$entries"
 }
 
-package_of() { # PATH: the package that a folder belongs to
-  if [ -n "$root" ]; then return; fi
-  { limited dpkg -S "$1" || limited rpm -qf --qf '%{NAME}' "$1"; } 2>/dev/null | head -n 1 | sed -n 's/^\([a-z0-9][^ ,:]*\).*/\1/p'
+# The package that a folder belongs to. dpkg is asked once, for the folders and for the files in own_files.
+of_folders=''
+ask_package() { # PATH
+  if [ -n "$root" ]; then
+    return
+  elif has_dpkg; then
+    of_folders="$of_folders$1
+"
+  else
+    package=$(limited rpm -qf --qf '%{NAME}' "$1" 2>/dev/null | sed -n '1s/^\([a-z0-9][^ ,:]*\).*/\1/p')
+    if [ -n "$package" ]; then fact base package "$1" "$package"; fi
+  fi
 }
+
+has_dpkg() { [ -d "$root/var/lib/dpkg/info" ]; }
 
 open_files() { # PID: its soft and hard limit, two words
   awk '/^Max open files/ { print $4, $5 }' "/proc/$1/limits" 2>/dev/null
@@ -200,12 +260,14 @@ observe() { # ROOT
 
 # A file of a folder *.d that no package has is the administrator's own, unless it leads out of /etc. Where neither dpkg nor
 # rpm says whose the files are, none is.
-own_files() {
+packages_and_own_files() {
   # No word is split but the lines.
   IFS='
 '
   set -f
-  set --
+  # shellcheck disable=SC2086 # lines
+  set -- $of_folders
+  folders=$#
   for f in $sent; do
     case $f in /etc/*.d/*.conf) ;; *) continue ;; esac
     if [ -f "$root$f" ]; then case $(readlink -f "$root$f") in "$top"/etc/*) set -- "$@" "$f" ;; esac fi
@@ -213,25 +275,39 @@ own_files() {
   set +f
   unset IFS
   if [ "$#" = 0 ]; then return; fi
-  if [ -d "$root/var/lib/dpkg/info" ]; then
+  if has_dpkg; then
     of_packages=$(limited dpkg ${root:+"--admindir=$root/var/lib/dpkg"} -S "$@" 2>/dev/null)
     case $? in 0 | 1) ;; *) return ;; esac
-    printf '%s\n' "$@" | packages=$of_packages awk '
-      BEGIN {
-        count = split(ENVIRON["packages"], lines, "\n")
-        for (at = 1; at <= count; at++) {
-          sub(/^[^\/]*: /, "", lines[at])
-          known[lines[at]] = 1
-        }
-      }
-      !($0 in known)'
+    while [ "$folders" -gt 0 ]; do
+      fact base package "$1" "$(printf '%s\n' "$1" | packages_of | sed '/^ /d')"
+      folders=$((folders - 1))
+      shift
+    done
+    if [ "$#" -gt 0 ]; then fact base own "$(printf '%s\n' "$@" | packages_of | sed -n 's/^ //p')"; fi
   else
-    limited rpm ${root:+--root "$root"} -qf "$@" 2>/dev/null | sed -n 's/^file \(.*\) is not owned by any package$/\1/p'
+    fact base own "$(limited rpm ${root:+--root "$root"} -qf "$@" 2>/dev/null | sed -n 's/^file \(.*\) is not owned by any package$/\1/p')"
   fi
 }
 
+# Reads paths and prints the first package of each; for one of no package, a blank and its path. dpkg's lines are
+# "PACKAGE, PACKAGE: PATH".
+packages_of() {
+  packages=$of_packages awk '
+    BEGIN {
+      count = split(ENVIRON["packages"], lines, "\n")
+      for (at = 1; at <= count; at++) {
+        path = lines[at]
+        sub(/^[^\/]*: /, "", path)
+        match(lines[at], /^[a-z0-9][^ ,:]*/)
+        known[path] = substr(lines[at], 1, RLENGTH)
+      }
+    }
+    { print ($0 in known) ? known[$0] : " " $0 }'
+}
+
 end_report() {
-  fact base own "$(own_files)"
+  send_files
+  packages_and_own_files
   fact base names "$silent"
   fact base end
 }

@@ -33,6 +33,7 @@ probe_headroom() { # UNIT...: names and patterns; behind the probe of nginx, whi
     if [ -d "$folder" ]; then fact headroom partition "$folder" $(limited df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print $2, $3, $4 }'); fi
   done
   if [ -n "${serving:-}" ]; then for pid in $(nginx_workers "$serving"); do headroom_process nginx "$pid"; done; fi
+  know_unit_files "$@"
   for unit in $(unit_names "$@"); do
     pid=$(limited systemctl show -p MainPID --value "$unit" 2>/dev/null)
     if [ -d "/proc/${pid:-0}" ]; then headroom_process "$unit" "$pid"; fi

@@ -4,6 +4,7 @@
 
 probe_systemd() { # UNIT...: names or patterns of names
   # The nginx that serves may be of another unit, and one that got a limit of ours may be gone.
+  know_unit_files "$@"
   # shellcheck disable=SC2046 # names of units
   set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)" && units_with_ours)
   for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
@@ -14,13 +15,21 @@ probe_systemd() { # UNIT...: names or patterns of names
       if [ -f "$root$prefix/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit"; fi
     done
   done
-  unit_fragments "$@" | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
-  if [ -n "$root" ]; then return; fi
+  if [ -n "$root" ]; then
+    units_below_root "$@" | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
+    return
+  fi
   for unit; do
     fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
   done
-  units=$(limited systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload "$@" 2>/dev/null)
+  units=$(limited systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload,FragmentPath "$@" 2>/dev/null)
   fact systemd units "$units"
+  # Its own file: the one that systemd has read.
+  printf '%s\n' "$units" | awk -F= '
+    $1 == "Id" { unit = $2; sub(/\.service$/, "", unit) }
+    $1 == "FragmentPath" { file = substr($0, 14) }
+    $0 == "" { if (file) print unit, file; file = "" }
+    END { if (file) print unit, file }' | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
   printf '%s\n' "$units" | awk -F= '$1 == "Id" { id = $2 } $0 == "NeedDaemonReload=yes" { print id }' |
     while read -r unit; do verify_changed "${unit%.service}"; done
   for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
@@ -50,9 +59,24 @@ units_with_ours() {
   done
 }
 
+# Before unit_names, and not from a subshell: the unit files of all patterns among some names, asked for once.
+unit_files='' patterns_known=' '
+know_unit_files() { # NAME...
+  for name; do
+    shift
+    case $name,$patterns_known in
+      *" $name "*) ;;
+      *'*,'*) patterns_known="$patterns_known$name " && set -- "$@" "$name.service" ;;
+    esac
+  done
+  if [ -n "$root" ] || [ "$#" = 0 ]; then return; fi
+  unit_files=$unit_files$(printf '\n' && limited systemctl list-unit-files --no-legend --no-pager --full "$@" 2>/dev/null | awk '{ print $1 }')
+}
+
 units_like() { # PATTERN
   if [ -z "$root" ]; then
-    limited systemctl list-unit-files --no-legend --no-pager --full "$1.service" 2>/dev/null | awk '{ print $1 }'
+    # shellcheck disable=SC2254 # a pattern
+    for f in $unit_files; do case $f in $1.service) printf '%s\n' "$f" ;; esac done
   else
     for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
       # shellcheck disable=SC2231 # a pattern
@@ -61,14 +85,8 @@ units_like() { # PATTERN
   fi | sed -n 's/^\([A-Za-z0-9:_.-]*[^@]\)\.service$/\1/p'
 }
 
-# Each unit with its own file: the one that systemd has read, else the first that it would read.
-unit_fragments() { # UNIT...
-  if [ -z "$root" ]; then
-    limited systemctl show -p Id -p FragmentPath "$@" 2>/dev/null | awk -F= '
-      $1 == "Id" { unit = $2; sub(/\.service$/, "", unit) }
-      $1 == "FragmentPath" && $2 != "" { print unit, $2 }'
-    return
-  fi
+# Each unit with the first file that systemd would read.
+units_below_root() { # UNIT...
   for unit; do
     for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
       f=$prefix/systemd/system/$unit.service

@@ -39,9 +39,16 @@ $address
 # Each unit of WAPT's that is in use, with the file that its command line names, "" for none, and the name of its program:
 # those that run or are started at boot, and the usual one of a kind of which none is.
 wapt_units() {
-  named='' plain='' taken=''
-  for unit in $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks); do
-    wapt_asked "$unit"
+  named='' plain='' taken='' shown='' at=0
+  know_unit_files 'waptserver-*' 'wapttasks-*'
+  # shellcheck disable=SC2046 # names of units
+  set -- $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks)
+  if [ -z "$root" ]; then
+    shown=$(limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$@" 2>/dev/null)
+  fi
+  for unit; do
+    at=$((at + 1))
+    wapt_asked "$unit" "$(printf '%s\n' "$shown" | awk -v at="$at" 'BEGIN { RS = "" } NR == at')"
     # Another name of a unit is no other unit.
     if [ -z "$command" ] || [ "$id" != "$unit.service" ]; then continue; fi
     f=$(printf '%s\n' "$command" | wapt_named)
@@ -92,19 +99,18 @@ wapt_processes() {
 }
 
 # A unit's own name in `id`, what it starts in `command`, and whether it runs or is started at boot in `in_use`.
-wapt_asked() { # UNIT
+wapt_asked() { # UNIT SHOWN, what systemctl shows of it
   if [ -n "$root" ]; then
     id=$1.service in_use=''
     for f in "$root"/etc/systemd/system/*.wants/"$1.service"; do if [ -L "$f" ]; then in_use=1; fi; done
-    command=$(unit_fragments "$1" | while read -r _ fragment; do
+    command=$(units_below_root "$1" | while read -r _ fragment; do
       if is_readable "$fragment"; then contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*//p' | head -n 1; fi
     done)
     return
   fi
-  shown=$(limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$1" 2>/dev/null)
-  id=$(printf '%s\n' "$shown" | sed -n 's/^Id=//p')
-  command=$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
-  in_use=$(printf '%s\n' "$shown" | grep -E '^(ActiveState=active|UnitFileState=enabled.*)$')
+  id=$(printf '%s\n' "$2" | sed -n 's/^Id=//p')
+  command=$(printf '%s\n' "$2" | sed -n 's/^ExecStart=.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
+  in_use=$(printf '%s\n' "$2" | grep -E '^(ActiveState=active|UnitFileState=enabled.*)$')
 }
 
 # Where WAPT's installer puts it, by the version.
