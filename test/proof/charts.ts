@@ -54,6 +54,12 @@ export function heldChart(all: readonly Measured[]): string {
   ]);
 }
 
+/** In the upper left corner, where no curve is. */
+const entry = (name: string, colour: string, at: number) => [
+  square(LEFT + 12, TOP + 10 + at * 20, colour),
+  text(LEFT + 30, TOP + 21 + at * 20, name, "start"),
+];
+
 /** A storm of the picture. */
 export interface StormCurve {
   readonly name: string;
@@ -84,5 +90,5 @@ export function stormChart(curves: readonly StormCurve[]): string {
   );
   const clients = Math.max(...curves.map(({ storm }) => storm.lost));
   const title = `A storm: all of ${clients} clients lost at once, and how many are back`;
-  return picture(title, [...axis, ...legend(names.map((name) => [name, colour(name)])), ...lines, ...times]);
+  return picture(title, [...axis, ...names.flatMap((name, at) => entry(name, colour(name), at)), ...lines, ...times]);
 }

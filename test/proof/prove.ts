@@ -1,5 +1,5 @@
 /** `npm run prove`: how many clients a server holds, before and after, and how a storm ends. See README.md beside this file. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { machine } from "../benchmark/report";
@@ -19,7 +19,10 @@ const OPTIONS = {
   only: { type: "string", default: "" },
   json: { type: "string" },
   svg: { type: "string" },
+  from: { type: "string" },
 } as const;
+
+type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 function numbersOf(text: string, name: string): number[] {
   const numbers = text.split(",").map(Number);
@@ -44,29 +47,36 @@ const leftOutCases = (clients: number, processors: 1 | 2, only: string): Case[] 
     leftOut,
   }));
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: OPTIONS });
-  const clients = numbersOf(values.clients, "clients");
-  const [processors = 1] = numbersOf(values.processors, "processors");
+async function measureAll(given: Given): Promise<Measured[]> {
+  const clients = numbersOf(given.clients, "clients");
+  const [processors = 1] = numbersOf(given.processors, "processors");
   if (processors !== 1 && processors !== 2) throw new Error(`--processors ${processors}: there are 1 and 2`);
-  const bases = basesOf(values.bases);
+  const bases = basesOf(given.bases);
   const limits = clientLimits();
   console.log(`${machine()}; ${inWords(limits)}`);
   if (Math.max(...clients) > limits.most)
     throw new Error(`this client can't be ${Math.max(...clients)}: ${inWords(limits)}`);
-  const cases: Case[] = values["each-left-out"]
-    ? leftOutCases(Math.max(...clients), processors, values.only)
+  const cases: Case[] = given["each-left-out"]
+    ? leftOutCases(Math.max(...clients), processors, given.only)
     : clients.flatMap((count) => bases.map((base) => ({ base, clients: count, processors })));
-  const options = { stormLimitSeconds: Number(values["storm-limit"]), work: Number(values.work), log: console.log };
+  const options = { stormLimitSeconds: Number(given["storm-limit"]), work: Number(given.work), log: console.log };
   const all: Measured[] = [];
   for (const one of cases) {
     console.log(`${one.clients} clients, ${one.base}${one.leftOut ? `, but ${one.leftOut.name}` : ""}`);
     all.push(await measure(one, options));
-    if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), all }, undefined, 1));
+    if (given.json) writeFileSync(given.json, JSON.stringify({ machine: machine(), all }, undefined, 1));
   }
+  return all;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
+  const kept = values.from && (JSON.parse(readFileSync(values.from, "utf8")) as { machine: string; all: Measured[] });
+  if (kept) console.log(kept.machine);
+  const all = kept ? kept.all : await measureAll(values);
   console.log(`\n${heldTable(all)}`);
   if (all.some(({ storm }) => storm)) console.log(`\n${stormTable(all)}`);
-  if (values["each-left-out"]) console.log(`\n${leftOutTable(all[0]!, all.slice(1))}`);
+  if (all.some(({ leftOut }) => leftOut)) console.log(`\n${leftOutTable(all[0]!, all.slice(1))}`);
   if (values.svg) {
     mkdirSync(values.svg, { recursive: true });
     writeFileSync(join(values.svg, "held.svg"), heldChart(all));

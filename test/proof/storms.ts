@@ -2,7 +2,7 @@
  * Storms in turn on one server that `up` has tuned, with each pool and each pace of logins: which of them ends sooner, and
  * what it costs. `npm run prove:storms`. See README.md beside this file.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { sizing } from "../../provider/sizing";
@@ -25,7 +25,10 @@ const OPTIONS = {
   rounds: { type: "string", default: "2" },
   json: { type: "string" },
   svg: { type: "string" },
+  from: { type: "string" },
 } as const;
+
+type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 const HELD = ["no", "503", "pause"] as const;
 type Held = (typeof HELD)[number];
@@ -86,18 +89,18 @@ async function tryOne(server: LabServer, population: Population, way: Way): Prom
 
 const LIMIT_SECONDS = 300;
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: OPTIONS });
-  const clients = Number(values.clients);
-  const processors = values.processors === "2" ? 2 : 1;
-  const pools = values.pools
-    .split(",")
-    .map((pool) => (pool === "guide" ? sizing(clients).dbMaxConnections : Number(pool)));
-  const helds = values.held.split(",").map((word) => HELD.find((one) => one === word) ?? fail(`--held ${word}`));
-  const ways = pools.flatMap((pool) =>
-    values.paces.split(",").flatMap((pace) => helds.map((held) => ({ pool, pace: Number(pace), held }))),
+function waysOf({ pools, paces, held }: Given, clients: number): Way[] {
+  const numbers = pools.split(",").map((pool) => (pool === "guide" ? sizing(clients).dbMaxConnections : Number(pool)));
+  const helds = held.split(",").map((word) => HELD.find((one) => one === word) ?? fail(`--held ${word}`));
+  return numbers.flatMap((pool) =>
+    paces.split(",").flatMap((pace) => helds.map((one) => ({ pool, pace: Number(pace), held: one }))),
   );
-  console.log(machine());
+}
+
+async function tryAll(given: Given): Promise<Tried[]> {
+  const clients = Number(given.clients);
+  const processors = given.processors === "2" ? 2 : 1;
+  const ways = waysOf(given, clients);
   const server = await startProof({ clients, processors });
   const population = new Population(server.host, clients);
   const all: Tried[] = [];
@@ -105,18 +108,26 @@ async function main(): Promise<void> {
     await bring(server, "up", tuningFor(clients, processors === 2));
     await settled(server);
     console.log(`${(await population.hold()).connected} of ${clients} connected`);
-    for (let round = 0; round < Number(values.rounds); round++) {
+    for (let round = 0; round < Number(given.rounds); round++) {
       for (const way of ways) {
         const tried = await tryOne(server, population, way);
         all.push(tried);
         console.log(lineOf(tried).join("  "));
-        if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), clients, processors, all }));
+        if (given.json) writeFileSync(given.json, JSON.stringify({ machine: machine(), clients, processors, all }));
       }
     }
+    return all;
   } finally {
     population.stop();
     await server.stop();
   }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
+  const kept = values.from && (JSON.parse(readFileSync(values.from, "utf8")) as { machine: string; all: Tried[] });
+  console.log(kept ? kept.machine : machine());
+  const all = kept ? kept.all : await tryAll(values);
   if (values.svg) writeFileSync(values.svg, stormChart(firstOfEach(all)));
   console.log(`\n${table(["pool", "logins a second", "held back", ...STORM_HEAD, "load"], all.map(lineOf))}`);
 }
