@@ -45,7 +45,7 @@ export const sizeNames = [
   "maxClients",
 ] as const satisfies readonly (keyof Sizes)[];
 
-/** Where the size of the pool comes from: the guide's quarter a client, or the smaller one with which storms ended sooner. */
+/** Where the size of the pool comes from: the guide's quarter a client, or the smaller one that takes less memory. */
 export const POOLS = ["guide", "measured"] as const;
 export type Pool = (typeof POOLS)[number];
 
