@@ -4,8 +4,8 @@
  * Node.js. Linux and root; the Debian is kept outside the clone, and no run changes it.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { APART, installPrograms, mustRun } from "../lab/host";
@@ -70,6 +70,9 @@ async function main(major: number): Promise<number> {
     npm_config_registry: registry,
     ...(certificates && { NODE_EXTRA_CA_CERTS: "/opt/certificates.crt", npm_config_cafile: "/opt/certificates.crt" }),
   };
+  // What a container keeps in memory has less space than uploads must have.
+  const temporary = mkdtempSync(join(tmpdir(), "wapt-container-"));
+  chmodSync(temporary, 0o1777);
   const nspawn = [
     ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--volatile=overlay", "--pipe"],
     ...[
@@ -78,6 +81,7 @@ async function main(major: number): Promise<number> {
       `--bind-ro=${npm}:/opt/npm`,
       `--bind-ro=${cli.bin}:/opt/pulumi`,
     ],
+    `--bind=${temporary}:/tmp`,
     ...(certificates ? [`--bind-ro=${certificates}:/opt/certificates.crt`] : []),
     ...Object.entries(settings).map(([name, value]) => `--setenv=${name}=${value}`),
     ...["/bin/sh", "-c", day(major)],
@@ -86,7 +90,9 @@ async function main(major: number): Promise<number> {
   if (archive.status !== 0) throw new Error(`git archive: ${archive.stderr}`);
   const child = spawn(APART[0]!, [...APART.slice(1), ...nspawn], { stdio: ["pipe", "inherit", "inherit"] });
   child.stdin.end(archive.stdout);
-  return new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
+  return new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 1))).finally(() =>
+    rmSync(temporary, { recursive: true, force: true }),
+  );
 }
 
 main(Number(process.argv[2] ?? process.versions.node.split(".")[0])).then(
