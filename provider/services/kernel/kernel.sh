@@ -15,8 +15,8 @@ probe_kernel() {
   kernel_logins
   kernel_managers
   for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do
-    # A tab stands between two numbers.
-    if read -r one other 2>/dev/null <"/proc/sys/$key"; then fact kernel sysctl "$key" "$one${other:+ $other}"; fi
+    # Not by the shell's own read: it takes a byte at a time, and the kernel gives no more than the first.
+    if [ -r "/proc/sys/$key" ]; then fact kernel sysctl "$key" "$(tr '\t' ' ' <"/proc/sys/$key")"; fi
   done
   fact kernel cpus "$(nproc 2>/dev/null || echo 1)"
   fact kernel memory "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
