@@ -61,6 +61,9 @@ function limitOfCluster(server: Server, cluster: Cluster): Limit | { readonly un
 const mostOf = ({ running, next }: Limit, wanted: string | undefined): number =>
   wanted === undefined ? Math.min(running ?? next, next) : Number(wanted);
 
+/** The pool of each process as waptserver.ini has it. */
+const poolNow = ({ wapt: { database } }: Server): number => database?.pool ?? DEFAULT_POOL;
+
 /** The connections that the pools of all processes hold together. */
 const sum = ({ wapt: { pools } }: Server, pool: number): number => pools.count * pool;
 
@@ -102,7 +105,7 @@ export function downConflicts(server: Server, given?: string): Conflict[] {
 
 /** Whether a pool is less than the one in the file, or that one and already read: no more than it may hold is activated. */
 function isNoRaise(server: Server, pool: number): boolean {
-  const now = server.wapt.database?.pool ?? 0;
+  const now = poolNow(server);
   return pool < now || (pool === now && !readers(server).some((unit) => isStale(server, unit)));
 }
 
@@ -113,21 +116,16 @@ export function heldBack(server: Server, planned: Planned, given?: string): Held
   const limit = limitOf(server, given);
   if (!limit || "unknown" in limit) return [];
   const { running, next, reserved } = limit;
-  const [pool, wanted] = [planned(POOL), planned(LIMIT)];
-  const now = server.wapt.database?.pool ?? DEFAULT_POOL;
+  // NaN where the transaction gives it none.
+  const [pool, wanted] = [Number(planned(POOL)), Number(planned(LIMIT))];
+  const now = poolNow(server);
   const all: HeldBack[] = [];
-  if (
-    pool !== undefined &&
-    running !== undefined &&
-    Number(pool) > now &&
-    sum(server, Number(pool)) > running - reserved
-  ) {
+  if (running !== undefined && pool > now && sum(server, pool) > running - reserved) {
     all.push({ id: POOL, why: `${POOL} stays ${now} until PostgreSQL, which runs with ${running}, was restarted` });
   }
   const mayHold = readers(server).some((unit) => server.systemd(unit).active && isStale(server, unit));
-  const isLess = wanted !== undefined && Number(wanted) < Math.min(next, running ?? next);
-  if (isLess && isWaptUp(server)) {
-    if (mayHold || sum(server, now) > Number(wanted) - reserved)
+  if (wanted < Math.min(next, running ?? next) && isWaptUp(server)) {
+    if (mayHold || sum(server, now) > wanted - reserved)
       all.push({ id: LIMIT, why: `${LIMIT} stays ${next} until WAPT, which may hold more, was restarted` });
   }
   return all;
@@ -143,7 +141,7 @@ export function poolComesFirst(server: Server, planned: Planned, given?: string)
   const wanted = planned(LIMIT);
   const limit = limitOf(server, given);
   if (wanted === undefined || !limit || "unknown" in limit) return false;
-  return sum(server, server.wapt.database?.pool ?? DEFAULT_POOL) > Number(wanted) - limit.reserved;
+  return sum(server, poolNow(server)) > Number(wanted) - limit.reserved;
 }
 
 /** A key of waptserver.ini with a value. */
@@ -168,7 +166,7 @@ export function smallerPool(server: Server, cluster: Cluster, wanted: string | u
 /** The pool keeps its value where what stood before is above what PostgreSQL gives by now. */
 export function keptPool(server: Server, planned: Planned, given?: string): Kept[] {
   const [pool, wanted, limit] = [Number(planned(POOL)), planned(LIMIT), limitOf(server, given)];
-  const now = server.wapt.database?.pool ?? DEFAULT_POOL;
+  const now = poolNow(server);
   // NaN where it is not put back.
   if (!limit || !(pool > now)) return [];
   const stays = `${POOL} stays ${now}: what stood before, ${pool},`;

@@ -12,7 +12,11 @@ const under = (folder: string, ...names: readonly string[]): string[] => names.m
 export const ROOMS: readonly Room[] = [
   { name: "sizing", files: ["provider/sizing.ts"], tests: ["test/sizing.test.ts"] },
   { name: "capacity", files: ["provider/resources/capacity.ts"], tests: ["test/resources/capacity.test.ts"] },
-  { name: "pool", files: ["provider/resources/pool.ts"], tests: ["test/transaction/plan.test.ts"] },
+  {
+    name: "pool",
+    files: ["provider/resources/pool.ts"],
+    tests: ["test/resources/pool.test.ts", "test/transaction/plan.test.ts"],
+  },
   {
     name: "ownership",
     files: under("provider/transaction", "ownership.ts", "record.ts"),

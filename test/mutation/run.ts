@@ -1,11 +1,13 @@
 /**
- * `npm run mutation [ROOM|FILE]…`: Stryker changes the code in small ways, one at a time, and says which changes no unit
- * test has noticed. Each room of `rooms.ts` is a run of its own, with its own tests alone: a mutant costs a second or two.
+ * `npm run mutation -- [--concurrency N] [ROOM|FILE]…`: Stryker changes the code in small ways, N at a time (two unless
+ * given), and says which changes no unit test has noticed. Each room of `rooms.ts` is a run of its own, with its own tests
+ * alone: a mutant costs a second or two.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { ROOMS, type Room } from "./rooms";
 
 const REPOSITORY = join(__dirname, "../..");
@@ -24,7 +26,7 @@ interface Report {
 const NOTICED = ["Killed", "Timeout"];
 const MISSED = ["Survived", "NoCoverage"];
 
-function reportOf({ files, tests }: Room, folder: string): Report {
+function reportOf({ files, tests }: Room, folder: string, concurrency: number): Report {
   const [configuration, report] = [join(folder, "stryker.json"), join(folder, "report.json")];
   const reporter = "--test-reporter=./test/mutation/first-failure.mjs";
   const command = `node --import tsx --test --test-isolation=none ${reporter} ${tests.join(" ")}`;
@@ -32,7 +34,7 @@ function reportOf({ files, tests }: Room, folder: string): Report {
     testRunner: "command",
     commandRunner: { command },
     mutate: files,
-    concurrency: 2,
+    concurrency,
     reporters: ["json"],
     jsonReporter: { fileName: report },
     tempDirName: join(folder, "sandboxes"),
@@ -71,11 +73,15 @@ function chosen(words: readonly string[]): Room[] {
   });
 }
 
-for (const room of chosen(process.argv.slice(2))) {
+const { values, positionals } = parseArgs({
+  options: { concurrency: { type: "string", default: "2" } },
+  allowPositionals: true,
+});
+for (const room of chosen(positionals)) {
   const folder = mkdtempSync(join(tmpdir(), "wapt-mutation-"));
   const began = Date.now();
   try {
-    printRoom(reportOf(room, folder));
+    printRoom(reportOf(room, folder, Number(values.concurrency)));
     console.log(`${room.name}: ${Math.round((Date.now() - began) / 1000)} s`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
