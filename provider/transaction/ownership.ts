@@ -62,15 +62,14 @@ export function droppedPlaces(server: Base, claim: Claim): Place[] {
 /** The ids of guests whose value must stay. */
 function heldGuests(server: Base, claim: Claim): string[] {
   const ids = guestsOf(server, claim).map(({ id }) => id);
-  return ids.filter((id) => claim.target.holds?.(id, beforeOf(server, claim, id)));
+  // A guest is on record: that is how it is known for one.
+  return ids.filter((id) => claim.target.holds?.(id, beforeOf(server, claim, id)!));
 }
 
-const NOTHING: Before = { file: null };
-
-/** What stood at a place: as the record has it, else as the state does. */
-function beforeOf({ record }: Base, { before }: Claim, id: string): Before {
+/** What stood at a place: as the record has it, else as the state does; undefined where neither knows it. */
+export function beforeOf({ record }: Base, { before }: Claim, id: string): Before | undefined {
   const entry = record[id];
-  return entry ? { file: entry.before, running: entry.running } : (before?.[id] ?? NOTHING);
+  return entry ? { file: entry.before, running: entry.running } : before?.[id];
 }
 
 /** A setting that another stack owns, or one of the same name that is not this one. */
@@ -187,8 +186,8 @@ function entryOf(server: Base, claim: Claim, place: Place): Entry {
   const { record } = server;
   const found = { file: fileValue(place), running: place.running };
   const entry = record[place.id];
-  const isKnown = entry ? isOf(entry, place) : isRemembered(claim, place);
-  const { file, running } = isKnown ? beforeOf(server, claim, place.id) : found;
+  const isKnown = entry ? isOf(entry, place) : isWritten(claim, place);
+  const { file, running } = (isKnown ? beforeOf(server, claim, place.id) : undefined) ?? found;
   return { ...claim.owner, value: place.value, file: place.tree.root, before: file, running };
 }
 
@@ -196,7 +195,5 @@ function entryOf(server: Base, claim: Claim, place: Place): Entry {
 export const isOf = ({ file }: Entry, { tree }: Place): boolean => file === undefined || file === tree.root;
 
 /** Where the server lost its record, what stands there is no value from before when it is the one that the state wrote. */
-function isRemembered({ before, former }: Claim, place: Place): boolean {
-  const written = former?.places.find(({ id }) => id === place.id)?.value;
-  return before?.[place.id] !== undefined && written === fileValue(place);
-}
+const isWritten = ({ former }: Claim, place: Place): boolean =>
+  former?.places.find(({ id }) => id === place.id)?.value === fileValue(place);

@@ -6,6 +6,7 @@ import { type Splice, spliced } from "../text/splices";
 import { type Base, unreadProblems } from "./observation";
 import {
   type Before,
+  beforeOf,
   type Claim,
   droppedPlaces,
   foldersToGiveBack,
@@ -236,7 +237,7 @@ const elsewhere = ({ id }: Place, { file = "" }: Entry): string =>
 
 function restored(server: Base, claim: Claim, place: Place, notes: string[]): Change[] {
   const entry = server.record[place.id];
-  const before = entry ? { file: entry.before, running: entry.running } : claim.before?.[place.id];
+  const before = beforeOf(server, claim, place.id);
   if (!before || (entry && entry.id !== claim.owner.id)) return [];
   if (entry && !isOf(entry, place)) {
     notes.push(elsewhere(place, entry));

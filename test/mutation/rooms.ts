@@ -20,7 +20,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "ownership",
     files: under("provider/transaction", "ownership.ts", "record.ts"),
-    tests: under("test/transaction", "ownership.test.ts", "plan.test.ts"),
+    tests: under("test/transaction", "record-after.test.ts", "record.test.ts", "ownership.test.ts"),
   },
   {
     name: "plan",
