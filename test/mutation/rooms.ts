@@ -25,7 +25,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "plan",
     files: under("provider/transaction", "plan.ts", "target.ts"),
-    tests: under("test/transaction", "plan.test.ts", "ownership.test.ts", "plan.properties.test.ts"),
+    tests: under("test/transaction", "plan-of-places.test.ts", "target.test.ts", "plan.test.ts"),
   },
   {
     name: "resources",
