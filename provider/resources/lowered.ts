@@ -18,20 +18,20 @@ const argumentOf = (setting: string): string =>
 
 /** Each value of a file that would become less, unless this package wrote it. */
 export function loweredWarnings({ places }: Pick<Target, "places">, { record }: Pick<Server, "record">): string[] {
-  const lowered = places.flatMap((place) => {
+  const lowered = places.filter((place) => {
     const found = fileValue(place);
     const isLess = found !== null && /^\d+$/.test(found) && Number(found) > Number(place.value);
-    return isLess && record[place.id]?.value !== found ? [{ place, found }] : [];
+    return isLess && record[place.id]?.value !== found;
   });
-  const bySetting = Map.groupBy(lowered, ({ place }) => place.setting);
-  return [...bySetting.values()].map((all) => sentence(all[0]!.place, all[0]!.found));
+  const bySetting = Map.groupBy(lowered, ({ setting }) => setting);
+  return [...bySetting.values()].map((all) => sentence(all[0]!));
 }
 
-function sentence(place: Place, found: string): string {
-  const at = place.format.read(place.tree, [place.key])[place.key];
-  const author = POSTCONF[place.setting] === found ? ", which WAPT's postconf wrote," : "";
+function sentence({ setting, value, format, tree, key }: Place): string {
+  const { value: found, file, line } = format.read(tree, [key])[key]!;
+  const author = POSTCONF[setting] === found ? ", which WAPT's postconf wrote," : "";
   return (
-    `preflight, lowered: ${place.setting} ${harmless(found)}${author} is more than these clients need and becomes ${place.value}` +
-    `${at ? ` (${harmless(at.file)}:${at.line})` : ""}: keep it by ${argumentOf(place.setting)}: ${harmless(found)}, or accept: ["lowered"]`
+    `preflight, lowered: ${setting} ${found}${author} is more than these clients need and becomes ${value}` +
+    ` (${harmless(file)}:${line}): keep it by ${argumentOf(setting)}: ${found}, or accept: ["lowered"]`
   );
 }

@@ -32,8 +32,9 @@ function wrong(value: unknown): string | undefined {
 
 function isZone(name: string): boolean {
   try {
+    timeIn(name, new Date());
     // An offset such as +01:00 has no summer time.
-    return /^[A-Za-z]/.test(name) && timeIn(name, new Date()) !== "";
+    return /^[A-Za-z]/.test(name);
   } catch {
     return false;
   }

@@ -32,5 +32,47 @@ describe("a value that a run would lower", () => {
     assert.deepEqual(said("max_connections = 625\n", "625"), []);
     assert.deepEqual(said("max_connections = 100\n", "625"), []);
     assert.deepEqual(said("", "625"), []);
+    assert.equal(said("max_connections = 1000\n", "625", { max_connections: { value: "900" } }).length, 1);
+  });
+
+  it("is a plain number: what has a unit or is a word can't be compared", () => {
+    assert.deepEqual(said("max_connections = '1000kB'\n", "625"), []);
+    assert.deepEqual(said("max_connections = '-1000'\n", "-2000"), []);
+  });
+
+  it("is named once for each setting, however many places have it", () => {
+    const places = ["700", "800"].map((value) => place(`max_connections = ${value}\n`, "625"));
+    const other = { ...place("max_connections = 900\n", "625"), setting: "net.core.somaxconn" };
+    const all = loweredWarnings({ places: [...places, other] }, { record: {} });
+    assert.deepEqual(
+      all.map((text) => text.split(" is more")[0]),
+      ["preflight, lowered: max_connections 700", "preflight, lowered: net.core.somaxconn 900"],
+    );
+  });
+
+  it("is kept by the argument of its setting", () => {
+    const arguments_: [string, string][] = [
+      ["LimitNOFILE", "limitNofile"],
+      ["nofile", "nofile"],
+      ["net.core.somaxconn", "somaxconn"],
+      ["net.ipv4.tcp_max_syn_backlog", "tcpMaxSynBacklog"],
+      ["worker_rlimit_nofile", "workerRlimitNofile"],
+    ];
+    for (const [setting, argument] of arguments_) {
+      const [text] = loweredWarnings({ places: [{ ...place("max_connections = 9\n", "5"), setting }] }, { record: {} });
+      assert.match(text!, new RegExp(`keep it by ${argument}: 9, or accept`));
+    }
+  });
+
+  it("is WAPT's postconf's where that writes this very value", () => {
+    const isPostconfs = (setting: string, value: string) =>
+      loweredWarnings(
+        { places: [{ ...place(`max_connections = ${value}\n`, "5"), setting }] },
+        { record: {} },
+      )[0]!.includes("which WAPT's postconf wrote");
+    assert.equal(isPostconfs("worker_connections", "4096"), true);
+    assert.equal(isPostconfs("worker_rlimit_nofile", "32768"), true);
+    assert.equal(isPostconfs("worker_connections", "4097"), false);
+    assert.equal(isPostconfs("max_clients", "4096"), false);
   });
 });
