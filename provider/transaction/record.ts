@@ -56,7 +56,7 @@ export function parseRecord(text: string | undefined): ServerRecord {
   try {
     parsed = JSON.parse(Buffer.from(text, "latin1").toString("utf8"));
   } catch {
-    parsed = undefined;
+    // It is no record.
   }
   const record = recordSchema.safeParse(parsed);
   if (!record.success) {

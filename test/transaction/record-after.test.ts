@@ -110,6 +110,7 @@ describe("the record after a run", () => {
     assert.deepEqual(remembered("0", "1"), ["0", "runs"], "someone changed it since");
     assert.deepEqual(remembered(undefined, "1"), [null, "runs"], "someone removed it since");
     assert.deepEqual(remembered("1", undefined), ["1", "runs"], "the state wrote nothing");
+    assert.deepEqual(remembered("1", "1", { former: { places: [] } }), ["1", "runs"], "it did not write that");
     assert.deepEqual(remembered("1", "1", { before: {} }), ["1", "runs"], "the state remembers nothing of it");
     assert.deepEqual(remembered("1", "1", { before: undefined }), ["1", "runs"]);
   });
@@ -265,6 +266,7 @@ describe("a folder on record", () => {
       foldersToGiveBack(having({ [name]: { ...entryOf(SRV, before), ...more } }), wanted);
     assert.deepEqual(back("755 5:6"), [{ path: SRV, mode: "755", owner: "5:6" }]);
     assert.deepEqual(back("1755 0:33"), [{ path: SRV, mode: "1755", owner: "0:33" }]);
+    assert.deepEqual(back("755 1000:100"), [{ path: SRV, mode: "755", owner: "1000:100" }]);
     assert.deepEqual(back("755 5:6", {}, id, { ...claim, mode: "restore" }).length, 1);
     for (const before of [null, "present", "755", "755 root", "755 5:6 x", "x755 5:6", "755 5:x", "755 :6"])
       assert.deepEqual(back(before), [], String(before));

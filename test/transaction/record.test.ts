@@ -56,6 +56,10 @@ describe("the record", () => {
     );
   });
 
+  it("lies where the earlier versions had it", () => {
+    assert.equal(RECORD, "/var/lib/pulumi-wapt/record.json");
+  });
+
   it("of nothing is no file, and no file is a record of nothing", () => {
     assert.equal(formatRecord({}), "");
     assert.deepEqual(parseRecord(undefined), {});
