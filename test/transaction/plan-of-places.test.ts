@@ -242,6 +242,18 @@ describe("a plan's checks", () => {
     };
     assert.deepEqual(stale({}), [step("check", ["1"])]);
     assert.deepEqual(stale({ mayRestart: false }), []);
+    const both = {
+      checks,
+      effective: "by running value",
+      running: "0",
+      steps: () => [restart, step("reload")],
+    } as const;
+    const half = planOf(server, plainClaim([plainPlace(server, "a", "1", both)], { mayRestart: false }));
+    assert.deepEqual(
+      [half.steps, half.checks],
+      [[step("reload")], [step("check", ["1"])]],
+      "one of its steps is taken",
+    );
     const other = plainPlace(server, "a", "1", { checks, steps: () => [step("restart", [], { of: "b" })] });
     const needs = [{ what: "n", steps: [step("restart", [], { of: "a" })] }];
     assert.deepEqual(planOf(server, plainClaim({ places: [other], needs })).checks, [], "a step of another thing");
@@ -472,6 +484,8 @@ describe("a place that is given back", () => {
     assert.equal(asked(null, undefined), "-");
     assert.equal(asked(null, "ran", { inherits: true, default: "90" }), "-");
     assert.equal(asked("old", undefined, { inherits: true }), "old");
+    const effective = "by running value";
+    assert.equal(asked(null, "ran", { inherits: true, running: "new", effective }), undefined, "nothing tells it");
   });
 
   it("counts for its followers by what runs where no file has it any more", () => {
@@ -500,6 +514,18 @@ describe("a place that is given back", () => {
         assert.deepEqual([plan.changes, plan.steps, plan.notes], [[], [], ["old is too much"]]);
         assert.deepEqual([recordOf(plan).a?.id, recordOf(plan).a?.before], ["theirs", "old"]);
       }
+    });
+
+    it("keeps no other place from what it gets or has back, and what is not given back can't be kept", () => {
+      const other = { ...record, c: entryOf("new", "0"), d: entryOf("new", "0") };
+      const two = plainServer({ a: "new", c: "new", d: "new" }, { record: other });
+      const places = ["a", "c"].map((id) => plainPlace(two, id, "new"));
+      const claim = plainClaim([plainPlace(two, "d", "newer")], { former: { ...target, places } });
+      const plan = planOf(two, claim);
+      assert.deepEqual(textsAfter(two, plan), { [FILE]: "a new\nc 0\nd newer\n" });
+      assert.deepEqual(plan.notes, ["old is too much"]);
+      const lost = plainServer({ a: "new" }, { record: { b: record.b } });
+      assert.deepEqual(planOf(lost, plainClaim(target, { mode: "restore" })).notes, []);
     });
 
     it("is no such place where it is wanted, or does not come back in this run", () => {
