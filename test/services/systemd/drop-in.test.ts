@@ -24,6 +24,7 @@ describe("our drop-in", () => {
     assert.deepEqual(set(treeOf(OURS), "4096"), new Map([[ROOT, "[Service]\nLimitNOFILE=4096\n"]]));
     assert.deepEqual(set(treeOf(OURS), null), new Map([[ROOT, ""]]));
     assert.deepEqual(set(treeOf(undefined), null), new Map());
+    assert.deepEqual(set(treeOf(undefined), "5"), new Map([[ROOT, "[Service]\nLimitNOFILE=5\n"]]));
   });
 
   test("that someone edited is read, stays while its value does, and is ours again with another", () => {
@@ -43,6 +44,8 @@ describe("our drop-in", () => {
       "[Unit]\nLimitNOFILE=5\n",
       "[Service]\nNice=5\n",
       "[Service]\nLimitNOFILE=\n",
+      // systemd takes such a line for no section's.
+      "[Service] x\nLimitNOFILE=5\n",
     ]) {
       assert.deepEqual(dropIn.read(treeOf(text), [KEY]), {}, text);
       assert.deepEqual(set(treeOf(text), "32768"), new Map([[ROOT, OURS]]), text);
@@ -164,6 +167,17 @@ describe("limitTree", () => {
     assert.deepEqual(tree.own, new Set([site]));
     assert.deepEqual(tree.before, ["/lib/systemd/system/nginx.service", all, wapt, site]);
     assert.equal(tree.root, `${FOLDER}/zz-pulumi-wapt.conf`);
+    assert.deepEqual(limitTree({ files, names: [], own: new Set() }, "nginx").before, [all, wapt, site]);
+  });
+
+  test("has the drop-ins of each prefix of the unit's name that ends with a dash, the longest first", () => {
+    const of = (folder: string, name: string) => `/etc/systemd/system/${folder}.service.d/${name}.conf`;
+    const [long, short] = [of("wapt-tasks-", "b"), of("wapt-", "b")];
+    const names = [short, long, of("wapt-", "a"), of("wapt-t", "c"), of("wapt", "c"), of("wapt-tasks-1-", "c")];
+    const { before } = limitTree({ files: new Map(), names, own: new Set() }, "wapt-tasks-1");
+    assert.deepEqual(before, [of("wapt-", "a"), long]);
+    const { before: last } = limitTree({ files: new Map(), names: [of("wapt-", "a")], own: new Set() }, "wapt-");
+    assert.deepEqual(last, [of("wapt-", "a")]);
   });
 });
 
