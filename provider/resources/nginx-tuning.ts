@@ -35,10 +35,10 @@ export interface NginxTuningArguments extends SizedArguments, Pick<KernelLimitsA
    */
   backlog?: number;
   /**
-   * Logins of agents that nginx hands on to waptserver in a second, for the storm when all PCs come back at once: the
-   * others wait up to 4 s and then get a 503, after which an agent tries again. It is a file of its own in the first folder
-   * that nginx includes in `http`; WAPT's site is not touched. With a stand-in of waptserver and 1,000
-   * clients 80 made a storm a third shorter, 40 a little longer. docs/sizes.md has the figures. Default: no limit.
+   * Logins of agents that nginx hands on to waptserver in a second, for the storm when all PCs come back at once. The next
+   * ones wait up to 4 s, all others get a 503 at once, after which an agent tries again. It is a file of its own in the
+   * first folder that nginx includes in `http`; WAPT's site is not touched. With a stand-in of waptserver and 1,000 clients
+   * 80 made a storm a third shorter, 40 a little longer. docs/sizes.md has the figures. Default: no limit.
    */
   loginsPerSecond?: number;
 }

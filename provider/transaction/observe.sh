@@ -69,13 +69,19 @@ $1
 "
 }
 
-# They are sent together at the end, so that one look at all of them tells which may be; not from a subshell.
+# They are sent together by send_files, so that one look at all of them tells which may be; not from a subshell.
 waiting=''
 file() { # PATH, as the server names it; nothing when it can't be read
-  if is_new "$1"; then waiting="$waiting$asking $1
-"; fi
+  if ! is_new "$1"; then return 0; fi
+  case $1 in
+    *"
+"*) unread "$1" "has a line break in its name" || return 0 ;;
+  esac
+  waiting="$waiting$asking $1
+"
 }
 
+# What is asked of a service about its files comes behind this: an edit in between then counts as not read yet.
 send_files() {
   # No word is split but the lines.
   IFS='
@@ -85,9 +91,11 @@ send_files() {
   set -- $waiting
   set +f
   unset IFS
+  waiting=''
   if [ "$#" = 0 ]; then return; fi
-  # Where the look at all of them has no end, each one is sent or refused by itself.
+  # Where the look at all of them has no end, or one is large, each one is sent or refused by itself.
   doubtful=$(look_at_files "$@") || doubtful=all
+  asked_before=$asking
   for f; do
     asking=${f%% *} f=${f#* }
     case "
@@ -101,6 +109,7 @@ $root$f
       *) if [ -f "$root$f" ] && [ -r "$root$f" ]; then send_file "$f"; fi ;;
     esac
   done
+  asking=$asked_before
 }
 
 send_file() { { printf 'file\0%s\0' "$1" && contents "$1"; } | encode; } # PATH
@@ -114,7 +123,7 @@ file_alone() { # PATH; says why where it is not sent
   send_file "$1"
 }
 
-# Those of which something may be to be said: no files, large ones, and those that hold a key.
+# Those of which something may be to be said: no files, and those that hold a key. Fails where one is large.
 look_at_files() { # "SERVICE PATH"...
   for f; do
     shift
@@ -122,8 +131,9 @@ look_at_files() { # "SERVICE PATH"...
     if [ -f "$f" ] && [ -r "$f" ]; then set -- "$@" "$f"; elif [ -e "$f" ]; then printf '%s\n' "$f"; fi
   done
   if [ "$#" = 0 ]; then return 0; fi
-  sizes=$(limited stat -Lc '%s %n' "$@") || return 1
-  printf '%s\n' "$sizes" | awk -v most="$longest" '$1 > most { sub(/^[0-9]+ /, ""); print }'
+  sizes=$(limited stat -Lc %s "$@") || return 1
+  # grep holds a line as a whole.
+  printf '%s\n' "$sizes" | awk -v most="$longest" '$1 > most { large = 1 } END { exit large }' || return 1
   limited grep -l 'PRIVATE KEY-----' "$@" || [ "$?" = 1 ]
 }
 
@@ -228,8 +238,13 @@ ask_package() { # PATH
     of_folders="$of_folders$1
 "
   else
-    package=$(limited rpm -qf --qf '%{NAME}' "$1" 2>/dev/null | sed -n '1s/^\([a-z0-9][^ ,:]*\).*/\1/p')
-    if [ -n "$package" ]; then fact base package "$1" "$package"; fi
+    fact base package "$1" "$(package_of_rpm "$1")"
+  fi
+}
+
+package_of_rpm() { # PATH; nothing where no package has it, which rpm says by its status
+  if command -v rpm >/dev/null && found=$(limited rpm -qf --qf '%{NAME}\n' "$1" 2>/dev/null); then
+    printf '%s\n' "$found" | sed -n '1s/^\([A-Za-z0-9][^ ,:]*\).*/\1/p'
   fi
 }
 
@@ -279,7 +294,8 @@ packages_and_own_files() {
     of_packages=$(limited dpkg ${root:+"--admindir=$root/var/lib/dpkg"} -S "$@" 2>/dev/null)
     case $? in 0 | 1) ;; *) return ;; esac
     while [ "$folders" -gt 0 ]; do
-      fact base package "$1" "$(printf '%s\n' "$1" | packages_of | sed '/^ /d')"
+      package=$(printf '%s\n' "$1" | packages_of | sed '/^ /d')
+      fact base package "$1" "${package:-$(package_of_rpm "$1")}"
       folders=$((folders - 1))
       shift
     done

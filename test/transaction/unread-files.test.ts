@@ -47,6 +47,19 @@ const cases: readonly (readonly [path: string, what: string, resource: string])[
 
 for (const shell of shells) {
   describe(`a file that is not read, by ${shell.join(" ")}`, () => {
+    it("is named: one with a line break in its name, and no other is taken for it", {
+      timeout: 60_000,
+    }, async (context) => {
+      const root = untunedServer(context);
+      for (const name of ["odd", "odd\nb.conf"])
+        writeFileSync(join(root, "/etc/sysctl.d", name), "net.core.somaxconn = 5\n");
+      const { files, unread } = await observe(localRemote(shell), root);
+      assert.equal(files.has("/etc/sysctl.d/odd"), false);
+      assert.deepEqual(unread, [
+        { service: "kernel", path: "/etc/sysctl.d/odd\nb.conf", why: "has a line break in its name" },
+      ]);
+    });
+
     for (const [path, what, resource] of cases) {
       it(`is named: ${what} for ${path}, to ${resource}`, { timeout: 60_000 }, async (context) => {
         const root = untunedServer(context);

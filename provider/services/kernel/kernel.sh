@@ -12,6 +12,7 @@ probe_kernel() {
   files_that_name . /etc/security/limits.d
   disk /etc
   if [ -n "$root" ]; then return; fi
+  send_files
   kernel_logins
   kernel_managers
   for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do

@@ -288,6 +288,7 @@ nginx_configuration() { # CONF
   while IFS= read -r f; do if [ -n "$f" ]; then file "$f"; fi; done <<END
 $names
 END
+  send_files
 }
 
 # What the one that serves runs with, and what tells whether it has read its files since they were changed.

@@ -19,6 +19,7 @@ probe_systemd() { # UNIT...: names or patterns of names
     units_below_root "$@" | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
     return
   fi
+  send_files
   for unit; do
     fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
   done

@@ -39,7 +39,7 @@ $address
 # Each unit of WAPT's that is in use, with the file that its command line names, "" for none, and the name of its program:
 # those that run or are started at boot, and the usual one of a kind of which none is.
 wapt_units() {
-  named='' plain='' taken='' shown='' at=0
+  named='' plain='' taken='' shown=''
   know_unit_files 'waptserver-*' 'wapttasks-*'
   # shellcheck disable=SC2046 # names of units
   set -- $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks)
@@ -47,8 +47,10 @@ wapt_units() {
     shown=$(limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$@" 2>/dev/null)
   fi
   for unit; do
-    at=$((at + 1))
-    wapt_asked "$unit" "$(printf '%s\n' "$shown" | awk -v at="$at" 'BEGIN { RS = "" } NR == at')"
+    # By its name: a command line may have an empty line in it.
+    wapt_asked "$unit" "$(printf '%s\n' "$shown" | id="Id=$unit.service" awk '
+      BEGIN { RS = "" }
+      index("\n" $0 "\n", "\n" ENVIRON["id"] "\n") { print; exit }')"
     # Another name of a unit is no other unit.
     if [ -z "$command" ] || [ "$id" != "$unit.service" ]; then continue; fi
     f=$(printf '%s\n' "$command" | wapt_named)
