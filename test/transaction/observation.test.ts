@@ -52,8 +52,11 @@ describe("an observed server", () => {
         line("base", "machine-id", "abc\n") +
         line("base", "disk", "/etc", "4096", "writable") +
         line("base", "disk", "/opt", "4096", "read-only") +
-        line("base", "folder", "/srv/up", "700", "www-data", "directory", "5000", "33:33", "/data/up", "", "a\nb") +
-        line("base", "folder", "/srv/none", "", "", "missing", "5000"),
+        line("base", "folder", "/srv/up", "700", "www-data", "directory", "5000", "33:33", "/data/up", "a\nb") +
+        line("base", "folder", "/srv/none", "", "", "missing", "5000") +
+        line("base", "folder", "/var/www", "755", "root", "directory", "5000", "0:0", "/var/www", "") +
+        line("base", "package", "/data/up", "") +
+        line("base", "package", "/var/www", "nginx-common"),
     );
     assert.deepEqual(found.user, { id: 1000, name: "admin" });
     assert.equal(found.machineId, "abc");
@@ -68,6 +71,7 @@ describe("an observed server", () => {
       freeKilobytes: 5000,
     });
     assert.equal(found.folders["/srv/none"]?.mode, undefined);
+    assert.equal(found.folders["/var/www"]?.package, "nginx-common");
     assert.throws(() => demandRoot(found), /logged in as admin, who is not root: give connection.sudo: true/);
     assert.deepEqual(
       diskProblems(found, ["/etc/nginx", "/opt"], "connection").map(({ reason }) => reason),

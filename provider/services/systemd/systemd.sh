@@ -260,6 +260,10 @@ systemd_start_again() { # those that this run stopped
 undo_systemd_start() {
   start_stopped && return
   lost "$why"
+  # One that can't live without another may still be on its way down.
+  for name in $stopped; do
+    if is_running "$name"; then stay_up "$name"; fi
+  done
   # shellcheck disable=SC2086 # names of units
   try note_left $stopped
 }
