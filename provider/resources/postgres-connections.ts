@@ -33,7 +33,8 @@ export interface PostgresConnectionsArguments extends SizedArguments {
    * Where the size of `max_connections`, and so of the pool, comes from. `guide` is a quarter of the clients. `measured`
    * is 100, and so a pool of 90: on a real WAPT 1.8.2 with 1,000 agents, 95 % were back after 44 and 45 s, with a pool of
    * 615 after 62 s, and PostgreSQL took 0.32 GB instead of 2.05. With a stand-in of waptserver storms of 1,000 were as
-   * long, and one of 2,500 was a fifth longer. `maxConnections` and `dbMaxConnections` win over it. docs/sizes.md has the figures. Default: `guide`.
+   * long, and one of 2,500 was a fifth longer. `maxConnections` and `dbMaxConnections` win over it. docs/sizes.md has the
+   * figures. Default: `guide`.
    */
   pool?: Pool;
 }

@@ -229,7 +229,7 @@ folder() { # PATH: what it is, whose, what is in it, and the space where it is o
   fact base folder "$1" "$mode" "$owner" "$type" "$free" "$ids" "${real#"$top"}" "$entries"
 }
 
-# The package that a folder belongs to. dpkg is asked once, for the folders and for the files in own_files.
+# The package that a folder belongs to. dpkg is asked once, in packages_and_own_files.
 of_folders=''
 ask_package() { # PATH
   if [ -n "$root" ]; then

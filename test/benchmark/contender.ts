@@ -3,7 +3,10 @@ import type { Run } from "../../examples/demo/stack";
 import { type Result, type RunOptions, run } from "../lab/host";
 import type { Fleet } from "./fleet";
 
-/** One contender, set up for one fleet; one that only reads leaves out what changes, and the engine's floor what it can't see. Every step throws where the contender says it did not succeed. */
+/**
+ * One contender, set up for one fleet; one that only reads leaves out what changes, and the engine's floor what it can't
+ * see. Every step throws where the contender says it did not succeed.
+ */
 export interface Session {
   /** Tunes the servers. */
   apply(): Promise<void>;

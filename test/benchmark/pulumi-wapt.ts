@@ -9,15 +9,8 @@ import { CLIENTS, OPEN_FILES, WANTED } from "./wanted";
 export const pulumiWapt: Contender = {
   name: "pulumi-wapt",
   async session(fleet, folder) {
-    const stack = new Stack({
-      cli: await pulumiCli((line) => console.error(line)),
-      project: join(__dirname, "../.."),
-      name: "benchmark",
-      folder,
-      config: configOf(fleet),
-      env: { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey, ...environmentOfFleet(folder) },
-    });
-    await stack.init();
+    const key = { PULUMI_WAPT_SSH_PRIVATE_KEY: fleet.privateKey };
+    const stack = await startStack(folder, join(__dirname, "../.."), configOf(fleet), key);
     // As many changes at a time as there are; the others have as many connections as there are servers.
     const parallel = ["--parallel", String(5 * fleet.servers.length)];
     const up = async () => succeededRun(await stack.pulumi("up", "--yes", "--skip-preview", ...parallel));
@@ -38,11 +31,19 @@ export const pulumiWapt: Contender = {
   },
 };
 
-/** As `pulumi-wapt fleet` runs the CLI. */
-export const environmentOfFleet = (folder: string) => ({
-  PULUMI_RUN_PROGRAM: "true",
-  NODE_COMPILE_CACHE: join(folder, "compiled"),
-});
+/** A new stack of a project, whose CLI runs as `pulumi-wapt fleet` runs it. */
+export async function startStack(
+  folder: string,
+  project: string,
+  config: Readonly<Record<string, unknown>>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Stack> {
+  const env = { PULUMI_RUN_PROGRAM: "true", NODE_COMPILE_CACHE: join(folder, "compiled"), ...more };
+  const cli = await pulumiCli((line) => console.error(line));
+  const stack = new Stack({ cli, project, name: "benchmark", folder, config, env });
+  await stack.init();
+  return stack;
+}
 
 function configOf(fleet: Fleet): Record<string, unknown> {
   const servers = fleet.servers.map(({ name, hostKey }, i) => ({

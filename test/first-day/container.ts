@@ -5,14 +5,13 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pulumiCli } from "../../examples/demo/pulumi-cli";
 import { APART, installPrograms, mustRun } from "../lab/host";
-import { nodeBinary } from "../support/node-versions";
+import { CACHE, nodeBinary } from "../support/node-versions";
 
 const REPOSITORY = join(__dirname, "../..");
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt");
 const SUITE = "bookworm";
 const BUILD_SECONDS = 900;
 
@@ -60,7 +59,6 @@ exec setpriv --reuid=admin --regid=admin --init-groups env HOME=/home/admin sh /
 async function main(major: number): Promise<number> {
   await installPrograms("shared");
   const [root, cli, npm] = [await debian(), await pulumiCli(console.error), await npmFolder()];
-  const node = join(CACHE, nodeBinary(major).slice(CACHE.length + 1));
   const certificates = process.env.NODE_EXTRA_CA_CERTS;
   const registry = (await mustRun(["npm", "config", "get", "registry"])).trim();
   const settings = {
@@ -77,7 +75,7 @@ async function main(major: number): Promise<number> {
     ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--volatile=overlay", "--pipe"],
     ...[
       `--directory=${root}`,
-      `--bind-ro=${node}:/opt/node`,
+      `--bind-ro=${nodeBinary(major)}:/opt/node`,
       `--bind-ro=${npm}:/opt/npm`,
       `--bind-ro=${cli.bin}:/opt/pulumi`,
     ],

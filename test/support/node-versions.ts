@@ -14,7 +14,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 const PACKAGE = `node-linux-${process.arch}`;
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt");
+export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-wapt");
 const ANSWER = join(CACHE, "node-versions.json");
 /** The registry is asked once in this time. */
 const FRESH_MS = 24 * 3600 * 1000;

@@ -3,8 +3,8 @@
 # shellcheck disable=SC2154 # root, state and the like are theirs
 
 probe_systemd() { # UNIT...: names or patterns of names
-  # The nginx that serves may be of another unit, and one that got a limit of ours may be gone.
   know_unit_files "$@"
+  # The nginx that serves may be of another unit, and one that got a limit of ours may be gone.
   # shellcheck disable=SC2046 # names of units
   set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)" && units_with_ours)
   for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
