@@ -37,9 +37,15 @@ contents() { limited head -c "$longest" "$root$1"; } # PATH
 
 is_readable() { # PATH; says why when it is there and is not to be read
   if [ ! -e "$root$1" ] || [ -d "$root$1" ]; then return 1; fi
-  size=$(stat -Lc %s "$root$1")
-  if [ ! -f "$root$1" ]; then
-    unread "$1" "is no file but a $(stat -Lc %F "$root$1")"
+  if ! found=$(stat -Lc '%s %F' "$root$1" 2>/dev/null); then
+    # What went between the two looks is not there.
+    if [ ! -e "$root$1" ]; then return 1; fi
+    unread "$1" "can't be looked at"
+    return
+  fi
+  size=${found%% *} type=${found#* }
+  if [ "${type#regular}" = "$type" ]; then
+    unread "$1" "is no file but a $type"
   elif [ "$size" -gt "$longest" ]; then
     unread "$1" "has $size bytes, more than the 16 MiB that are read of a configuration file"
   else
@@ -112,7 +118,10 @@ $root$f
   asking=$asked_before
 }
 
-send_file() { { printf 'file\0%s\0' "$1" && contents "$1"; } | encode; } # PATH
+send_file() { # PATH
+  { printf 'file\0%s\0' "$1" && contents "$1"; } | encode
+  if [ ! -e "$root$1" ]; then fact base gone "$1"; fi
+}
 
 file_alone() { # PATH; says why where it is not sent
   if ! is_readable "$1"; then return 0; fi
@@ -264,11 +273,11 @@ observe() { # ROOT
   errors=$(mktemp) || exit 1
   trap 'rm -f "$errors"' EXIT
   fact base user "$(id -u)" "$(id -un)"
-  fact base machine-id "$(if is_readable /etc/machine-id; then contents /etc/machine-id; fi)"
+  if is_readable /etc/machine-id; then fact base machine-id "$(contents /etc/machine-id)"; fi
   fact base boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
   fact base node "$(uname -n)"
   file /var/lib/pulumi-wapt/record.json
-  fact base journal "$(if is_readable /var/lib/pulumi-wapt/journal; then contents /var/lib/pulumi-wapt/journal; fi)"
+  if is_readable /var/lib/pulumi-wapt/journal; then fact base journal "$(contents /var/lib/pulumi-wapt/journal)"; fi
   disk /var/lib
   disk /var/backups
 }

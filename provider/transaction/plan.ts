@@ -201,10 +201,10 @@ function oddValue(place: Place): Problem[] {
   return [{ property: "connection", reason }];
 }
 
-/** The services whose files a target is made of; of one that can't be read, any may be. */
+/** The services whose files a target is made of, and what every plan is; of one that can't be read, any may be. */
 function servicesOf({ unread }: Base, { isUnreadable, places, reads = [] }: Target): ReadonlySet<string> {
   if (isUnreadable) return new Set(unread.map(({ service }) => service));
-  return new Set([...places.map(({ stage }) => stage), ...reads]);
+  return new Set(["base", ...places.map(({ stage }) => stage), ...reads]);
 }
 
 const plannedBy =

@@ -61,6 +61,9 @@ export function parseReport(text: string): Report {
       else facts.set(service, [rest.split("\0").slice(0, -1)]);
     }
   }
+  // It went while it was sent, perhaps as an empty one.
+  for (const [name, path = ""] of facts.get("base") ?? [])
+    if (name === "gone") for (const of of [files, hashes]) of.delete(path);
   const isWhole = facts.get("base")?.some(([name]) => name === "end");
   if (!isWhole) throw new Error("the server's report is not whole: its last line is missing");
   return { files, hashes, facts: (service) => new Facts(facts.get(service) ?? []) };

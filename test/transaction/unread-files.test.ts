@@ -1,11 +1,13 @@
 /** Files that an observation does not read: it ends all the same, says which and why, and a plan is refused by name. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { RefusedError } from "../../provider/problem";
+import { definitions } from "../../provider/resources";
 import { isEmpty, planOf } from "../../provider/transaction/plan";
+import { RECORD } from "../../provider/transaction/record";
 import { claimOf, observe, shells, wholeClaim } from "../support/image";
 import { localRemote, untunedServer } from "../support/local-remote";
 
@@ -79,6 +81,45 @@ for (const shell of shells) {
         assert.equal(isEmpty(planOf(server, claimOf(server, other, 2500))), false);
       });
     }
+
+    for (const path of [RECORD, "/var/lib/pulumi-wapt/journal", "/etc/machine-id"]) {
+      it(`is named to each resource: a FIFO for ${path}, on which every plan is built`, async (context) => {
+        const root = untunedServer(context);
+        mkdirSync(join(root, dirname(path)), { recursive: true });
+        execFileSync("mkfifo", [join(root, path)]);
+        const server = await observe(localRemote(shell), root);
+        for (const { type } of definitions) {
+          assert.throws(
+            () => planOf(server, claimOf(server, type, 2500)),
+            (thrown) => thrown instanceof RefusedError && thrown.message.includes(`${path} is no file but a fifo`),
+          );
+        }
+      });
+    }
+
+    it("is not one that goes while it is read: it is not there", async (context) => {
+      const root = untunedServer(context);
+      const journal = join(root, "var/lib/pulumi-wapt/journal");
+      mkdirSync(dirname(journal), { recursive: true });
+      for (const [path, text] of [
+        [journal, "made /srv/x\n"],
+        [join(root, SYSCTL), "net.core.somaxconn = 5\n"],
+      ] as const)
+        writeFileSync(path, text);
+      const local = localRemote(shell);
+      const going = `
+stat() { case "$*" in *"$root/var/lib/pulumi-wapt/journal"*) rm -f "$root/var/lib/pulumi-wapt/journal" ;; esac; command stat "$@"; }
+contents() { if [ "$1" = ${SYSCTL} ]; then rm -f "$root$1"; fi; limited head -c "$longest" "$root$1"; }
+`;
+      const {
+        files,
+        unread,
+        journal: left,
+      } = await observe({ ...local, run: (program) => local.run(program.replace(/^observe /m, `${going}$&`)) }, root);
+      assert.deepEqual([left.made, unread], [[], []]);
+      assert.equal(files.has(SYSCTL), false);
+      assert.equal(files.has("/etc/nginx/nginx.conf"), true);
+    });
 
     it("is none where all are files: what nginx includes is sent, and no key beside it", async (context) => {
       const root = untunedServer(context);
