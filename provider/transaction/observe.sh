@@ -4,10 +4,11 @@
 #   probe SERVICE WORD...   what a service's own program finds out, its function probe_SERVICE
 #   folder PATH             a folder of the program's choice
 #   end_report
-# A line is a fact's fields: its service, its name, its values. Where all of them are printable ASCII it is "=" and the
-# fields with a tab between, which costs no process; else the base64 of the fields, each ended by a NUL. A file's is "file",
-# its path, and its bytes as they are; that of one with secrets "masked", its path, the hash of its bytes, and those bytes
-# with all masked that is not ours.
+# A fact is its fields: its service, its name, its values. Where all of them are printable ASCII it is "=" and the fields
+# with a tab between, which costs no process; with tabs and line breaks in them GS and the fields with US between, up to
+# RS and a line break; else the base64 of the fields, each ended by a NUL. A file's is "file", its path, and its bytes as
+# they are; that of several "files", the size of each, the path of each, and the bytes of all; that of one with secrets
+# "masked", its path, the hash of its bytes, and those bytes with all masked that is not ours.
 # shellcheck shell=sh
 
 encode() {
@@ -15,16 +16,21 @@ encode() {
   printf '\n'
 }
 
-tab=$(printf '\t')
+tab=$(printf '\t') unit_separator=$(printf '\037')
 fact() { # SERVICE NAME VALUE...
   case "$*" in
-    *[!\ -~]*) printf '%s\0' "$@" | encode ;;
-    *)
-      IFS=$tab
-      printf '=%s\n' "$*"
-      unset IFS
+    *[!"$tab
+"\ -~]*)
+      printf '%s\0' "$@" | encode
+      return
       ;;
+    *"$tab"* | *"
+"*) IFS=$unit_separator form='\035%s\036\n' ;;
+    *) IFS=$tab form='=%s\n' ;;
   esac
+  # shellcheck disable=SC2059 # one of the two
+  printf "$form" "$*"
+  unset IFS
 }
 
 # Nothing that is asked for waits longer than that, whatever a file or a program turns out to be.
@@ -75,7 +81,7 @@ $1
 "
 }
 
-# They are sent together by send_files, so that one look at all of them tells which may be; not from a subshell.
+# They are sent by send_files, so that one look at all of them tells which may be; not from a subshell.
 waiting=''
 file() { # PATH, as the server names it; nothing when it can't be read
   if ! is_new "$1"; then return 0; fi
@@ -89,33 +95,46 @@ file() { # PATH, as the server names it; nothing when it can't be read
 
 # What is asked of a service about its files comes behind this: an edit in between then counts as not read yet.
 send_files() {
-  # No word is split but the lines.
-  IFS='
-'
-  set -f
-  # shellcheck disable=SC2086 # lines
-  set -- $waiting
-  set +f
-  unset IFS
-  waiting=''
-  if [ "$#" = 0 ]; then return; fi
-  # Where the look at all of them has no end, or one is large, each one is sent or refused by itself.
-  doubtful=$(look_at_files "$@") || doubtful=all
   asked_before=$asking
+  on_lines "$waiting" send_each
+  asking=$asked_before waiting=''
+}
+
+send_each() { # "SERVICE PATH"...
   for f; do
-    asking=${f%% *} f=${f#* }
-    case "
-$doubtful
-" in
-      *"
-all
-"* | *"
-$root$f
-"*) file_alone "$f" ;;
-      *) if [ -f "$root$f" ] && [ -r "$root$f" ]; then send_file "$f"; fi ;;
-    esac
+    shift
+    asking=${f%% *}
+    if [ -f "$root${f#* }" ] && [ -r "$root${f#* }" ]; then set -- "$@" "$f"; else file_alone "${f#* }"; fi
   done
-  asking=$asked_before
+  if [ "$#" -gt 0 ] && ! send_together "$@"; then
+    for f; do asking=${f%% *} && file_alone "${f#* }"; done
+  fi
+}
+
+# Fails, with nothing sent, where they change meanwhile, where one holds a key, and where they are large.
+send_together() { # "SERVICE PATH"...
+  paths=''
+  for f; do
+    shift
+    paths="$paths${f#* }
+"
+    set -- "$@" "$root${f#* }"
+  done
+  sizes=$(limited stat -Lc '%s %i %Z' "$@" 2>/dev/null) && are_small "$sizes" || return 1
+  limited grep -q 'PRIVATE KEY-----' "$@"
+  if [ "$?" != 1 ]; then return 1; fi
+  together=$({ printf 'files\0%s\0%s\0' "$sizes" "$paths" && limited cat "$@"; } 2>/dev/null | encode)
+  # Else it is not known where each of them ends.
+  [ "$(limited stat -Lc '%s %i %Z' "$@" 2>/dev/null)" = "$sizes" ] && printf '%s\n' "$together"
+}
+
+# The shell holds them, and grep a line as a whole.
+are_small() { # SIZES, a line each
+  total=0
+  while read -r size _; do total=$((total + size)); done <<END
+$1
+END
+  [ "$total" -le 1048576 ]
 }
 
 send_file() { # PATH
@@ -132,24 +151,13 @@ file_alone() { # PATH; says why where it is not sent
   send_file "$1"
 }
 
-# Those of which something may be to be said: no files, and those that hold a key. Fails where one is large.
-look_at_files() { # "SERVICE PATH"...
-  for f; do
-    shift
-    f=$root${f#* }
-    if [ -f "$f" ] && [ -r "$f" ]; then set -- "$@" "$f"; elif [ -e "$f" ]; then printf '%s\n' "$f"; fi
-  done
-  if [ "$#" = 0 ]; then return 0; fi
-  sizes=$(limited stat -Lc %s "$@") || return 1
-  # grep holds a line as a whole.
-  printf '%s\n' "$sizes" | awk -v most="$longest" '$1 > most { large = 1 } END { exit large }' || return 1
-  limited grep -l 'PRIVATE KEY-----' "$@" || [ "$?" = 1 ]
-}
-
 # Of a file with secrets only what is ours leaves the server: its function mask_FORMAT masks byte for byte, from stdin to
 # stdout, each comment and each value that is not ours. The file is read once, so that the hash is that of what was masked.
+text_of=''
 masked() { # PATH FORMAT
   if ! is_new "$1" || ! is_readable "$1"; then return 0; fi
+  # shellcheck disable=SC2034 # for those who go on with `text`
+  text_of=$1
   text=$(contents "$1" && echo .)
   text=${text%.}
   # A NUL gets lost here.
@@ -212,14 +220,22 @@ free_kilobytes() { # FOLDER: of its file system, for those who are not root
   if [ "$#" = 2 ]; then printf '%s' "$(($1 * $2 / 1024))"; fi
 }
 
-# Root may write anywhere but on what is mounted read-only, and -w tells that.
+# They are reported by disks, together.
+written_folders=''
 disk() { # FOLDER: where something is to be written
-  if [ -d "$root$1" ]; then
-    access=read-only
-    if [ -w "$root$1" ]; then access=writable; fi
-    fact base disk "$1" "$(free_kilobytes "$root$1")" "$access"
-  fi
+  if [ -d "$root$1" ]; then written_folders="$written_folders$root$1
+"; fi
 }
+
+# Root may write anywhere but on what is mounted read-only, and -w tells that.
+disks() {
+  on_lines "$written_folders" limited stat -f -c '%a %S %n' 2>/dev/null | while read -r blocks size folder; do
+    access=read-only
+    if [ -w "$folder" ]; then access=writable; fi
+    fact base disk "${folder#"$root"}" "$((blocks * size / 1024))" "$access"
+  done
+}
+
 
 folder() { # PATH: what it is, whose, what is in it, and the space where it is or would be
   mode='' owner='' ids='' type=missing
@@ -294,7 +310,7 @@ packages_and_own_files() {
   folders=$#
   for f in $sent; do
     case $f in /etc/*.d/*.conf) ;; *) continue ;; esac
-    if [ -f "$root$f" ]; then case $(readlink -f "$root$f") in "$top"/etc/*) set -- "$@" "$f" ;; esac fi
+    if [ -f "$root$f" ] && stays_in_etc "$f"; then set -- "$@" "$f"; fi
   done
   set +f
   unset IFS
@@ -312,6 +328,14 @@ packages_and_own_files() {
   else
     fact base own "$(limited rpm ${root:+--root "$root"} -qf "$@" 2>/dev/null | sed -n 's/^file \(.*\) is not owned by any package$/\1/p')"
   fi
+}
+
+# Without a link it does.
+stays_in_etc() { # PATH in it
+  step=$1
+  while [ "$step" != /etc ] && ! [ -L "$root$step" ]; do step=${step%/*}; done
+  if [ "$step" = /etc ] && ! [ -L "$root/etc" ]; then return 0; fi
+  case $(readlink -f "$root$1") in "$top"/etc/*) ;; *) return 1 ;; esac
 }
 
 # Reads paths and prints the first package of each; for one of no package, a blank and its path. dpkg's lines are
@@ -332,6 +356,7 @@ packages_of() {
 
 end_report() {
   send_files
+  disks
   packages_and_own_files
   fact base names "$silent"
   fact base end

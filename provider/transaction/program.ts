@@ -37,7 +37,7 @@ export function observeProgram({ root, probes, folders }: Scope, services: Servi
     ...folders.map((path) => call("folder", path)),
     call("end_report"),
   ];
-  return program(["observe.sh"], services, withUses(probes, services), calls);
+  return program(["lines.sh", "observe.sh"], services, withUses(probes, services), calls);
 }
 
 /** The transaction's program with the calls that carry out a plan. */
@@ -46,7 +46,7 @@ export function applyProgram(plan: Plan, services: Services, run: Run): string {
 }
 
 /** The parts of the transaction's own program, in the order of what they need. */
-const TRANSACTION = ["apply.sh", "paths.sh", "files.sh", "folders.sh", "splice.sh"];
+const TRANSACTION = ["lines.sh", "apply.sh", "paths.sh", "files.sh", "folders.sh", "splice.sh"];
 
 /** The transaction's own program and those of some services, with calls. */
 export function transactionProgram(calls: readonly string[], services: Services, names: ReadonlySet<string>): string {

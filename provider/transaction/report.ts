@@ -1,9 +1,5 @@
-/**
- * Reads observe.sh's report, a fact a line: "=" and its fields with a tab between, where they are printable ASCII, else the
- * base64 of its fields, each ended by a NUL.
- */
+/** Reads observe.sh's report, in the forms that observe.sh's first lines name. */
 import { createHash } from "node:crypto";
-import { linesOf } from "../text/lines";
 
 /** The facts that one service reported, by their names. */
 export class Facts {
@@ -35,26 +31,28 @@ export interface Report {
 }
 
 /** More than the largest server's report has. */
-const MOST_LINES = 100_000;
+const MOST_FACTS = 100_000;
 
-/** @throws Error when the report is not whole, or has more lines than any server's. */
+/** @throws Error when the report is not whole, or has more facts than any server's. */
 export function parseReport(text: string): Report {
   const files = new Map<string, string>();
   const hashes = new Map<string, string>();
   const facts = new Map<string, string[][]>();
-  for (const { number, start, end } of linesOf(text)) {
-    if (number > MOST_LINES)
-      throw new Error(`the server's report has more than ${MOST_LINES} lines, which no server has`);
-    const line = text.slice(start, end);
-    const fields = line.startsWith("=")
-      ? `${line.slice(1).replaceAll("\t", "\0")}\0`
-      : Buffer.from(line, "base64").toString("latin1");
+  const addFile = (path: string, content: string, hash = hashOf(content)) => {
+    files.set(path, content);
+    hashes.set(path, hash);
+  };
+  let count = 0;
+  for (const fields of fieldsOf(text)) {
+    if (++count > MOST_FACTS)
+      throw new Error(`the server's report has more than ${MOST_FACTS} lines, which no server has`);
     const [service, rest] = cut(fields);
-    if (service === "file" || service === "masked") {
+    if (service === "file") addFile(...cut(rest));
+    else if (service === "files") for (const [path, content] of severalFiles(rest)) addFile(path, content);
+    else if (service === "masked") {
       const [path, content] = cut(rest);
-      const [hash, masked] = service === "masked" ? cut(content) : [hashOf(content), content];
-      files.set(path, masked);
-      hashes.set(path, hash);
+      const [hash, masked] = cut(content);
+      addFile(path, masked, hash);
     } else {
       const known = facts.get(service);
       if (known) known.push(rest.split("\0").slice(0, -1));
@@ -65,8 +63,39 @@ export function parseReport(text: string): Report {
   for (const [name, path = ""] of facts.get("base") ?? [])
     if (name === "gone") for (const of of [files, hashes]) of.delete(path);
   const isWhole = facts.get("base")?.some(([name]) => name === "end");
-  if (!isWhole) throw new Error("the server's report is not whole: its last line is missing");
+  if (!isWhole) throw new Error(NOT_WHOLE);
   return { files, hashes, facts: (service) => new Facts(facts.get(service) ?? []) };
+}
+
+const NOT_WHOLE = "the server's report is not whole: its last line is missing";
+
+/** Each fact, its fields ended by NULs. */
+export function* fieldsOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const ended = text[start] === "\x1d" ? "\x1e\n" : "\n";
+    const found = text.indexOf(ended, start);
+    const end = found === -1 ? text.length : found;
+    const line = text.slice(start, end);
+    if (line.startsWith("=")) yield `${line.slice(1).replaceAll("\t", "\0")}\0`;
+    else if (line.startsWith("\x1d")) yield `${line.slice(1).replaceAll("\x1f", "\0")}\0`;
+    else yield Buffer.from(line, "base64").toString("latin1");
+    start = end + ended.length;
+  }
+}
+
+/** Several files: the size of each and the path of each, a line each, and the bytes of all. */
+function* severalFiles(fields: string): Generator<[path: string, content: string]> {
+  const [sizes, rest] = cut(fields);
+  const [paths, contents] = cut(rest);
+  const [all, lengths] = [paths.split("\n").slice(0, -1), sizes.split("\n").map((line) => Number.parseInt(line, 10))];
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (all.length !== lengths.length || total !== contents.length)
+    throw new Error("the server's report is not whole: of its files");
+  let start = 0;
+  for (const [i, path] of all.entries()) {
+    yield [path, contents.slice(start, start + lengths[i]!)];
+    start += lengths[i]!;
+  }
 }
 
 /** The SHA-256 of a file's bytes, from its Latin-1 text. */

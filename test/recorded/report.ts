@@ -8,6 +8,7 @@
 import { waptServer } from "../../provider/resources/wapt-server";
 import { services } from "../../provider/services";
 import { observeProgram } from "../../provider/transaction/program";
+import { fieldsOf } from "../../provider/transaction/report";
 import { type Suite, startServer } from "../lab/server";
 import { localRemote, untunedServer } from "../support/local-remote";
 import { converge, MANY, withoutSsh } from "../support/whole-server";
@@ -87,15 +88,14 @@ function earlier([service = "", name = "", ...values]: readonly string[]): [stri
 
 /** A report decoded and in order: a fact a line under its name of 0.1.0, of files the names, volatile values left out. */
 function readable(report: string): string {
-  const facts = report
-    .split("\n")
-    .map((line) =>
-      line.startsWith("=")
-        ? [...line.slice(1).split("\t"), ""]
-        : Buffer.from(line, "base64").toString("utf8").split("\0"),
-    );
+  const facts = [...fieldsOf(report)].map((fields) => fields.split("\0"));
   const lines = facts.flatMap(([service, ...rest]) => {
     if (service === "file" || service === "masked") return [`file ${rest[0]}`];
+    if (service === "files")
+      return rest[1]!
+        .trimEnd()
+        .split("\n")
+        .map((path) => `file ${path}`);
     return earlier([service ?? "", ...rest.slice(0, -1)]).map(([name, value]) => {
       let text = value;
       for (const [fact, volatile, instead] of VOLATILE) if (fact.test(name)) text = text.replace(volatile, instead);

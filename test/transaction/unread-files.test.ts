@@ -1,6 +1,7 @@
 /** Files that an observation does not read: it ends all the same, says which and why, and a plan is refused by name. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
@@ -97,28 +98,43 @@ for (const shell of shells) {
       });
     }
 
-    it("is not one that goes while it is read: it is not there", async (context) => {
+    /** Commands in the observation before COMMAND reads files. */
+    const beforeRead = (root: string, command: string, commands: string) => {
+      const local = localRemote(shell);
+      const words = `limited() { case $1 in ${command}) ${commands} ;; esac; timeout 20 "$@"; }`;
+      return observe({ ...local, run: (program) => local.run(program.replace(/^observe /m, `${words}\n$&`)) }, root);
+    };
+
+    it("is not one that goes while it is looked at or read: it is not there", async (context) => {
       const root = untunedServer(context);
       const journal = join(root, "var/lib/pulumi-wapt/journal");
       mkdirSync(dirname(journal), { recursive: true });
-      for (const [path, text] of [
-        [journal, "made /srv/x\n"],
-        [join(root, SYSCTL), "net.core.somaxconn = 5\n"],
-      ] as const)
-        writeFileSync(path, text);
       const local = localRemote(shell);
-      const going = `
-stat() { case "$*" in *"$root/var/lib/pulumi-wapt/journal"*) rm -f "$root/var/lib/pulumi-wapt/journal" ;; esac; command stat "$@"; }
-contents() { if [ "$1" = ${SYSCTL} ]; then rm -f "$root$1"; fi; limited head -c "$longest" "$root$1"; }
-`;
-      const {
-        files,
-        unread,
-        journal: left,
-      } = await observe({ ...local, run: (program) => local.run(program.replace(/^observe /m, `${going}$&`)) }, root);
-      assert.deepEqual([left.made, unread], [[], []]);
-      assert.equal(files.has(SYSCTL), false);
-      assert.equal(files.has("/etc/nginx/nginx.conf"), true);
+      const going = `stat() { case "$*" in *"${journal}") rm -f "${journal}" ;; esac; command stat "$@"; }`;
+      const run = (program: string) => local.run(program.replace(/^observe /m, `${going}\n$&`));
+      writeFileSync(journal, "made /srv/x\n");
+      const without = await observe({ ...local, run }, root);
+      assert.deepEqual([without.journal.made, without.unread], [[], []]);
+      for (const command of ["cat", "head"]) {
+        writeFileSync(join(root, SYSCTL), "net.core.somaxconn = 5\n");
+        // A key makes that each file is sent by itself.
+        if (command === "head") writeFileSync(join(root, "/etc/sysctl.d/key.conf"), "somaxconn PRIVATE KEY-----\n");
+        const { files, unread } = await beforeRead(root, command, `rm -f "$root${SYSCTL}"`);
+        assert.equal(files.has(SYSCTL), false);
+        assert.match(files.get("/etc/nginx/nginx.conf")!, /worker_connections/);
+        assert.equal(unread.length, command === "head" ? 1 : 0);
+      }
+    });
+
+    it("is not one that grows while it is sent with others: each has its own bytes", async (context) => {
+      const root = untunedServer(context);
+      writeFileSync(join(root, SYSCTL), "net.core.somaxconn = 5\n");
+      const { files, hashes } = await beforeRead(root, "cat", `echo '# and more' >>"$root${SYSCTL}"`);
+      assert.match(files.get(SYSCTL)!, /^net.core.somaxconn = 5\n(# and more\n)+$/);
+      for (const path of files.keys()) {
+        const bytes = readFileSync(join(root, path));
+        assert.equal(hashes.get(path), createHash("sha256").update(bytes).digest("hex"), path);
+      }
     });
 
     it("is none where all are files: what nginx includes is sent, and no key beside it", async (context) => {

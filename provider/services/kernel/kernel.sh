@@ -15,10 +15,9 @@ probe_kernel() {
   send_files
   kernel_logins
   kernel_managers
-  for key in net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range; do
-    # Not by the shell's own read: it takes a byte at a time, and the kernel gives no more than the first.
-    if [ -r "/proc/sys/$key" ]; then fact kernel sysctl "$key" "$(tr '\t' ' ' <"/proc/sys/$key")"; fi
-  done
+  # Not by the shell's own read: it takes a byte at a time, and the kernel gives no more than the first.
+  (cd /proc/sys && grep -s '' net/core/somaxconn net/ipv4/tcp_max_syn_backlog fs/nr_open fs/file-max net/ipv4/ip_local_port_range) |
+    tr '\t' ' ' | while IFS=: read -r key value; do fact kernel sysctl "$key" "$value"; done
   fact kernel cpus "$(nproc 2>/dev/null || echo 1)"
   fact kernel memory "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
   # In a container root can't raise its hard limit; reading does not tell, trying does.
@@ -32,8 +31,12 @@ probe_kernel() {
 # Others that set our keys when they start, as far as they are in use: tuned by a profile, ufw by a file of its own.
 kernel_managers() {
   tuned_seen=' '
-  for profile in $(limited tuned-adm active 2>/dev/null | sed -n 's/^Current active profile: //p'); do tuned_profile "$profile"; done
+  if command -v tuned-adm >/dev/null; then tuned_active; fi
   if grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf; then keys_set_by ufw /etc/ufw/sysctl.conf; fi
+}
+
+tuned_active() {
+  for profile in $(limited tuned-adm active 2>/dev/null | sed -n 's/^Current active profile: //p'); do tuned_profile "$profile"; done
 }
 
 tuned_profile() { # PROFILE, with those that it includes

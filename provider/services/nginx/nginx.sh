@@ -132,14 +132,16 @@ END
 }
 
 # The configuration file that nginx says it has tested, whatever came of it.
-nginx_tested() { printf '%s\n' "$1" | sed -n 's/^nginx: .*configuration file \(.*\) test .*/\1/p' | tail -n 1; } # COMPLAINT
+nginx_tested() { # COMPLAINT
+  printf '%s\n' "$1" | sed -n '/^nginx: .*configuration file .* test /h; $ { x; s/^nginx: .*configuration file \(.*\) test .*/\1/p; }'
+}
 
 # Of nginx -T only the files' names: their text is not told apart reliably.
 nginx_names() { sed -n 's/^# configuration file \(.*\):$/\1/p'; }
 
 nginx_digest() { # NAMES, a line each: one hash for them and for what is in them; nothing where there are none
   if [ -z "$1" ]; then return; fi
-  printf '%s\n' "$1" | sed '/^$/d' | tr '\n' '\0' | timeout 60 xargs -0 sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1
+  on_lines "$1" timeout 60 sha256sum 2>/dev/null | sha256sum | sed 's/ .*//'
 }
 
 nginx_reads() { nginx_digest "$(with_nginx -T timeout 60 2>/dev/null | nginx_names)"; }
@@ -196,7 +198,7 @@ nginx_includes() {
 }
 
 probe_nginx() { # CONF, "" to find it
-  serving=
+  serving='' serving_unit=''
   if [ -n "$root" ]; then
     nginx_unasked "${1:-/etc/nginx/nginx.conf}"
     return
@@ -226,32 +228,40 @@ nginx_unasked() { # CONF
   disk "${conf%/*}"
 }
 
-# Every master that runs, and in `serving` the one that serves WAPT, where that can be told.
+# Every master that runs, and in `serving` the one that serves WAPT, where that can be told, and in `serving_unit` its unit.
 nginx_find() { # CONF, "" for whichever serves
-  candidates=$(nginx_candidates)
+  nginx_masters
   # In its first moment a worker has the title of its master.
-  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then sleep 0.3 && candidates=$(nginx_candidates); fi
-  for pid in $(nginx_titled 'master process'); do
-    where=$(nginx_place "$pid")
-    if [ -n "$where" ]; then nginx_process "$pid" "$where"; fi
-  done
+  case $candidates in *' '*) sleep 0.3 && nginx_masters ;; esac
+  masters_units=' '
+  for master in $masters; do nginx_process "${master%:*}" "${master#*:}"; done
   for pid in $(nginx_untitled); do
     if [ "$(nginx_place "$pid")" = here ] && [ -n "$(nginx_ports "$pid")" ]; then
       nginx_process "$pid" single
     fi
   done
-  if [ "$(printf '%s\n' "$candidates" | wc -l)" -gt 1 ]; then candidates=$(nginx_chosen "$1"); fi
+  case $candidates in *' '*) candidates=$(nginx_chosen "$1") ;; esac
   # shellcheck disable=SC2086 # words
   set -- $candidates
-  if [ "$#" = 1 ]; then serving=$1; fi
+  if [ "$#" != 1 ]; then return; fi
+  serving=$1
+  case $masters_units in *" $1="*) serving_unit=${masters_units#*" $1="} && serving_unit=${serving_unit%% *} ;; esac
 }
 
-nginx_candidates() {
-  for pid in $(nginx_titled 'master process'); do if [ "$(nginx_place "$pid")" = here ]; then echo "$pid"; fi; done
+# In `masters` each with its place, and in `candidates` those that this server has started itself.
+nginx_masters() {
+  masters='' candidates=''
+  for pid in $(nginx_titled 'master process'); do
+    where=$(nginx_place "$pid")
+    if [ -n "$where" ]; then masters="$masters $pid:$where"; fi
+    if [ "$where" = here ]; then candidates=${candidates:+$candidates }$pid; fi
+  done
 }
 
 nginx_process() { # PID WHERE
-  fact nginx master "$1" "$(unit_of_process "$1")" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
+  unit=$(unit_of_process "$1")
+  masters_units="$masters_units$1=$unit "
+  fact nginx master "$1" "$unit" "$(stat -c %U "/proc/$1")" "$2" "$(nginx_ports "$1")" \
     "$(printf '%.300s' "$(nginx_words "$1")")"
 }
 
@@ -304,10 +314,10 @@ nginx_running() {
     while read -r pid soft hard user start; do fact nginx worker "$pid" "$soft" "$hard" "$user" "$start"; done
   nginx_queues | while read -r address queue; do fact nginx queue "$address" "$queue"; done
   read -r uptime _ </proc/uptime
-  fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
+  fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$hertz"
   # A link and what it leads to: either may be new.
-  fact nginx changed "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -c '%.9Z %n' 2>/dev/null)" \
-    "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -Lc '%.9Z %n' 2>/dev/null)"
+  fact nginx changed "$(on_lines "$names" limited stat -c '%.9Z %n' 2>/dev/null)" \
+    "$(on_lines "$names" limited stat -Lc '%.9Z %n' 2>/dev/null)"
   # shellcheck disable=SC2086 # words
   if [ -f "$nginx_marker" ] && nginx_lives $workers | grep -qxF "$(sed 1d "$nginx_marker")"; then
     fact nginx read "$(sed 1q "$nginx_marker")" "$(nginx_digest "$names")"

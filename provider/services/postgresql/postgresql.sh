@@ -18,7 +18,9 @@ is_owners() { # OWNER PATH
 
 # What a configuration makes a server do is done as its owner, so nobody else may have written it.
 is_configuration_of() { # OWNER FILE
-  [ ! -e "$2" ] || [ "$(stat -Lc %u "$2")" = 0 ] || [ "$(stat -Lc %u "$2")" = "$(id -u "$1")" ]
+  if [ ! -e "$2" ]; then return 0; fi
+  writer=$(stat -Lc %u "$2")
+  [ "$writer" = 0 ] || [ "$writer" = "$(id -u "$1")" ]
 }
 
 # What a cluster's owner may have written, read as that owner and never as root.
@@ -53,7 +55,7 @@ postmaster_of() { # OWNER DATA PID...: which of these serves it
 is_contained() { [ "$(readlink "/proc/$1/ns/pid")" != "$(readlink "/proc/$$/ns/pid")" ]; } # PID
 
 # The last part of a process's control group: its unit, the session of a login, a container.
-group_of() { sed -n 's|.*/\([^/][^/]*\)$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1; } # PID
+group_of() { sed -n '\|.*/[^/][^/]*$|h; $ { x; s|.*/||p; }' "/proc/$1/cgroup" 2>/dev/null; } # PID
 
 # What an upgrade of the package has replaced is asked in its new version, which a restart would run.
 program_of() { # PID
@@ -204,7 +206,7 @@ conf_of_process() { # PID CONF
 pid_file() { if [ -f "$2/postmaster.pid" ]; then as_owner "$1" head -n 8 "$2/postmaster.pid" 2>/dev/null; fi; } # OWNER DATA
 
 running_cluster() { # PID VERSION NAME PORT STATUS OWNER DATA CONF
-  serving_pid=$1 status=$5 user=$6 data=$7
+  serving_pid=$1 status=$5 user=$6 data=$7 program=$(program_of "$1")
   conf=$(conf_of_process "$1" "$8")
   lines=$(pid_file "$user" "$data")
   port=$(printf '%s\n' "$lines" | sed -n '4s/^\([0-9][0-9]*\)$/\1/p')
@@ -216,13 +218,13 @@ running_cluster() { # PID VERSION NAME PORT STATUS OWNER DATA CONF
     result=error answer="$data/postmaster.pid does not name process $serving_pid, which works there, with its port"
   else
     answer=$(ask_cluster "$user" "$port" "$(printf '%s\n' "$lines" | sed -n 5p)" \
-      "$(psql_of "$(program_of "$serving_pid")")" 2>&1) || result=error
+      "$(psql_of "$program")" 2>&1) || result=error
   fi
   fact postgresql cluster "$data" "$2" "$3" "${port:-$4}" online "$user" "$conf"
   case $status in *,disabled*) fact postgresql disabled "$data" ;; esac
   fact postgresql command "$data" "$(tr '\0' '\n' <"/proc/$serving_pid/cmdline" 2>/dev/null)"
   unit=$(unit_of_process "$serving_pid")
-  fact postgresql process "$data" "$(program_of "$serving_pid")" "$unit" \
+  fact postgresql process "$data" "$program" "$unit" \
     "$([ -z "$unit" ] || limited systemctl show -p TasksMax --value "$unit" 2>/dev/null)" "$serving_pid" "$(group_of "$serving_pid")"
   report_listener "$data" "${port:-0}" "$serving_pid"
   report_answer "$data" "$user" "$serving_pid" "$conf"
@@ -236,11 +238,25 @@ report_listener() { # DATA PORT PID
 report_answer() { # DATA OWNER PID CONF
   fact postgresql "$result" "$1" "$(printf '%s\n' "$answer" | sed '/^pending /d; /^fault /d')"
   if [ "$result" = error ]; then return; fi
-  printf '%s\n' "$answer" | sed -n 's/^pending //p' | while IFS= read -r line; do fact postgresql pending "$1" "$line"; done
-  printf '%s\n' "$answer" | sed -n 's/^.*ERROR: */fault 		/; s/^fault //p' | while IFS= read -r line; do fact postgresql fault "$1" "$line"; done
-  printf '%s\n' "$answer" | sed -n 's/^file //p' | while IFS= read -r f; do masked "$f" postgresql; done
-  if printf '%s\n' "$answer" | grep '^pending ' | grep -qv '^pending max_connections	'; then
-    why=$(try_start env "$2" "$(program_of "$3")" "$1" "$4" 2>&1) || fact postgresql trial "$1" "$why"
+  more_pending=''
+  while IFS= read -r line; do
+    case $line in
+      "file "*) masked "${line#file }" postgresql </dev/null ;;
+      "pending "*)
+        fact postgresql pending "$1" "${line#pending }"
+        case $line in "pending max_connections$tab"*) ;; *) more_pending=1 ;; esac
+        ;;
+      *ERROR:*)
+        complaint=${line##*ERROR:}
+        fact postgresql fault "$1" "$tab$tab${complaint#"${complaint%%[! ]*}"}"
+        ;;
+      "fault "*) fact postgresql fault "$1" "${line#fault }" ;;
+    esac
+  done <<END
+$answer
+END
+  if [ -n "$more_pending" ]; then
+    why=$(try_start env "$2" "$program" "$1" "$4" 2>&1) || fact postgresql trial "$1" "$why"
   fi
 }
 
@@ -288,7 +304,7 @@ send_configuration() { # FILE
 # A name with an escape in it is left out; nothing is taken for granted of what was not sent.
 includes_of() { # FILE: "file PATH" or "folder PATH", a line each
   # shellcheck disable=SC2016 # awk's
-  contents "$1" | limited env beside="${1%/*}" awk '
+  if [ "$text_of" = "$1" ]; then printf '%s' "$text"; else contents "$1"; fi | beside=${1%/*} awk '
     function real(path,   parts, n, i, out) {
       if (path !~ /^\//) path = ENVIRON["beside"] "/" path
       n = split(path, parts, "/")
@@ -360,7 +376,7 @@ END
 # that PostgreSQL can't read is masked whole, so that scanner.ts refuses it too.
 mask_postgresql() {
   # shellcheck disable=SC2016 # awk's
-  limited awk '
+  awk '
     BEGIN {
       ORS = ""
       ours["max_connections"] = ours["superuser_reserved_connections"] = ours["reserved_connections"] = ours["port"] = 1

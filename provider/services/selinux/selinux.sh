@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154 # root is observe.sh's
 
 probe_selinux() { # BOOLEAN...
-  if [ -n "$root" ]; then return; fi
+  if [ -n "$root" ] || ! command -v getsebool >/dev/null; then return; fi
   for name; do
     value=$(boolean_now "$name")
     if [ -n "$value" ]; then fact selinux boolean "$name" "$value"; fi

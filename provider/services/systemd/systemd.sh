@@ -6,51 +6,82 @@ probe_systemd() { # UNIT...: names or patterns of names
   know_unit_files "$@"
   # The nginx that serves may be of another unit, and one that got a limit of ours may be gone.
   # shellcheck disable=SC2046 # names of units
-  set -- $(unit_names "$@" "$(if [ -n "${serving:-}" ]; then unit_of_process "$serving"; fi)" && units_with_ours)
-  for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
-    # Those of all services, too.
-    files_that_name LimitNOFILE "$prefix/systemd/system/service.d"
-    for unit; do
-      files_that_name LimitNOFILE "$prefix/systemd/system/$unit.service.d"
-      if [ -f "$root$prefix/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit"; fi
-    done
-  done
+  set -- $(unit_names "$@" "${serving_unit:-}" $(units_with_ours))
+  systemd_files "$@"
   if [ -n "$root" ]; then
-    units_below_root "$@" | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
+    # shellcheck disable=SC2046 # words
+    units_themselves $(units_below_root "$@")
     return
   fi
   send_files
-  for unit; do
-    fact systemd changed "$unit" "$(stat -c %Z "/etc/systemd/system/$unit.service.d/zz-pulumi-wapt.conf" 2>/dev/null)"
+  limited stat -c '%Z %n' /etc/systemd/system/*.service.d/zz-pulumi-wapt.conf 2>/dev/null | while read -r changed f; do
+    unit=${f%.service.d/*}
+    fact systemd changed "${unit##*/}" "$changed"
   done
   units=$(limited systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload,FragmentPath "$@" 2>/dev/null)
   fact systemd units "$units"
   # Its own file: the one that systemd has read.
-  printf '%s\n' "$units" | awk -F= '
-    $1 == "Id" { unit = $2; sub(/\.service$/, "", unit) }
-    $1 == "FragmentPath" { file = substr($0, 14) }
-    $0 == "" { if (file) print unit, file; file = "" }
-    END { if (file) print unit, file }' | while read -r unit fragment; do unit_itself "$unit" "$fragment"; done
-  printf '%s\n' "$units" | awk -F= '$1 == "Id" { id = $2 } $0 == "NeedDaemonReload=yes" { print id }' |
-    while read -r unit; do verify_changed "${unit%.service}"; done
-  for pid in $(printf '%s\n' "$units" | sed -n 's/^MainPID=//p'); do
-    # shellcheck disable=SC2046 # two words
-    if [ "$pid" != 0 ]; then fact systemd process "$pid" $(open_files "$pid") "$(start_of_process "$pid")"; fi
-  done
+  # shellcheck disable=SC2046 # words
+  units_themselves $(printf '%s\n' "$units" | awk '
+    $1 == "" { if (file) print unit, file; file = "" }
+    sub(/^Id=/, "") { unit = $0; sub(/\.service$/, "", unit) }
+    sub(/^FragmentPath=/, "") { file = $0 }
+    END { if (file) print unit, file }')
+  systemd_processes
   if is_readable /var/lib/pulumi-wapt/journal; then
     contents /var/lib/pulumi-wapt/journal | left_units | while read -r unit; do fact systemd left "$unit"; done
   fi
 }
 
+# What sets limits beside the units' own files, and which units have a file.
+systemd_files() { # UNIT...
+  folders=''
+  for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
+    # Those of all services, too.
+    folders="$folders $prefix/systemd/system/service.d"
+    for unit; do
+      folders="$folders $prefix/systemd/system/$unit.service.d"
+      if [ -f "$root$prefix/systemd/system/$unit.service" ]; then fact systemd unit-file "$unit"; fi
+    done
+  done
+  # shellcheck disable=SC2086 # names of units have no blank
+  files_that_name LimitNOFILE $folders
+}
+
+# What the main processes run with, and when systemd should be told of files that were changed.
+systemd_processes() {
+  changed_units='' files=/proc/stat
+  while IFS= read -r line; do
+    case $line in
+      Id=*) unit=${line#Id=} ;;
+      NeedDaemonReload=yes) changed_units="$changed_units ${unit%.service}" ;;
+      MainPID=0) ;;
+      MainPID=*) files="$files /proc/${line#MainPID=}/limits /proc/${line#MainPID=}/stat" ;;
+    esac
+  done <<END
+$units
+END
+  for unit in $changed_units; do verify_changed "$unit"; done
+  # shellcheck disable=SC2086 # files; one whose process has ended meanwhile is passed over
+  grep -HE '^(btime|Max open files|[0-9]+ \()' $files 2>/dev/null | awk -F '[/:]' -v hertz="$hertz" '
+    $4 ~ /^btime/ { booted = substr($4, 7); next }
+    $4 == "limits" { split($5, part, / +/); limits[$3] = part[4] " " part[5]; next }
+    { pid = $3; sub(/.*\) /, ""); split($0, part, " "); print pid, limits[pid], int(booted + part[20] / hertz) }' |
+    while read -r pid soft hard start; do fact systemd process "$pid" "$soft" "$hard" "$start"; done
+}
+
 # The units of some names, without .service: each name, and the units that there are of a pattern; once each.
 unit_names() { # NAME...
+  names_said=' '
   for name; do
-    case $name in
-      '') ;;
-      *'*') units_like "$name" ;;
-      *) printf '%s\n' "$name" ;;
-    esac
-  done | awk '!seen[$0]++'
+    case $name in *'*') units_like "$name" ;; *) say_unit "$name" ;; esac
+  done
+}
+
+say_unit() { # NAME: once each
+  case $names_said in *" $1 "*) return ;; esac
+  names_said="$names_said$1 "
+  printf '%s\n' "$1"
 }
 
 units_with_ours() {
@@ -77,13 +108,18 @@ know_unit_files() { # NAME...
 units_like() { # PATTERN
   if [ -z "$root" ]; then
     # shellcheck disable=SC2254 # a pattern
-    for f in $unit_files; do case $f in $1.service) printf '%s\n' "$f" ;; esac done
-  else
-    for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
-      # shellcheck disable=SC2231 # a pattern
-      for f in "$root$prefix"/systemd/system/$1.service; do if [ -e "$f" ]; then printf '%s\n' "${f##*/}"; fi; done
-    done
-  fi | sed -n 's/^\([A-Za-z0-9:_.-]*[^@]\)\.service$/\1/p'
+    for f in $unit_files; do case $f in $1.service) say_unit_of "$f" ;; esac done
+    return
+  fi
+  for prefix in /etc /run /usr/local/lib /usr/lib /lib; do
+    # shellcheck disable=SC2231 # a pattern
+    for f in "$root$prefix"/systemd/system/$1.service; do if [ -e "$f" ]; then say_unit_of "${f##*/}"; fi; done
+  done
+}
+
+# A template is no unit.
+say_unit_of() { # NAME.service
+  case $1 in *[!A-Za-z0-9:_.-]*) ;; *) say_unit "${1%.service}" ;; esac
 }
 
 # Each unit with the first file that systemd would read.
@@ -96,12 +132,26 @@ units_below_root() { # UNIT...
   done
 }
 
-unit_itself() { # UNIT FILE: where that names a limit
-  # That of a masked one is a link to /dev/null.
-  if [ -f "$root$2" ] && is_readable "$2" && contents "$2" | grep -q LimitNOFILE; then
-    fact systemd fragment "$1" "$2"
-    masked "$2" unit
-  fi
+units_themselves() { # UNIT FILE...: of those that name a limit
+  listed='' files=''
+  while [ "$#" -gt 0 ]; do
+    # That of a masked one is a link to /dev/null.
+    if [ -f "$root$2" ] && is_readable "$2"; then listed="$listed$1 $2 " files="$files $root$2"; fi
+    shift 2
+  done
+  if [ -z "$files" ]; then return; fi
+  # shellcheck disable=SC2086 # names of units have no blank
+  naming=$(limited grep -l LimitNOFILE $files)
+  # shellcheck disable=SC2086 # names of units have no blank
+  set -- $listed
+  while [ "$#" -gt 0 ]; do
+    case "
+$naming
+" in *"
+$root$2
+"*) fact systemd fragment "$1" "$2" && masked "$2" unit ;; esac
+    shift 2
+  done
 }
 
 # All but the headers of sections and the limits.
@@ -118,6 +168,9 @@ verify_changed() { # UNIT
   found=$(limited systemd-analyze verify --man=no "$1.service" 2>&1) || verdict=bad
   fact systemd verified "$1" "$verdict" "$found"
 }
+
+# The kernel's ticks in a second.
+hertz=$(getconf CLK_TCK 2>/dev/null || echo 100)
 
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 
@@ -141,7 +194,7 @@ is_left() { # UNIT BOOT START
 }
 
 # The unit in whose control group a process is, without .service; a login's, too.
-group_unit() { sed -n 's|.*/\([^/]*\)\.service$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1; } # PID
+group_unit() { sed -n '\|.*/[^/]*\.service$|h; $ { x; s|.*/\([^/]*\)\.service$|\1|p; }' "/proc/$1/cgroup" 2>/dev/null; } # PID
 
 # The unit whose main process this is, without .service; nothing where a process only descends from one, as from a login.
 unit_of_process() { # PID
@@ -153,7 +206,7 @@ unit_of_process() { # PID
 
 # When a process began, in seconds since 1970.
 start_of_process() { # PID
-  awk -v hertz="$(getconf CLK_TCK 2>/dev/null || echo 100)" '
+  awk -v hertz="$hertz" '
     FILENAME == "/proc/stat" { if ($1 == "btime") booted = $2; next }
     { sub(/.*\) /, ""); print int(booted + $20 / hertz) }' /proc/stat "/proc/$1/stat" 2>/dev/null
 }

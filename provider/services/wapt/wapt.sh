@@ -4,123 +4,145 @@
 
 probe_wapt() { # WAPTSERVER_INI, "" for the one that WAPT's units read
   wapt_units
-  set -- "$(wapt_chosen "$1")"
+  set -- "${1:-$(wapt_chosen)}"
   fact wapt ini "$1"
   masked "$1" ini
   disk "${1%/*}"
   if [ -n "$root" ]; then return; fi
-  wapt_listener "$1"
-  wapt_own_host "$1"
+  wapt_values "$1"
+  wapt_listener
+  wapt_own_host
   fact wapt changed "$(limited stat -Lc %Z "$1" 2>/dev/null)"
   if ! is_readable /var/lib/pulumi-wapt/read; then return 0; fi
   contents /var/lib/pulumi-wapt/read | while read -r unit start hash; do fact wapt read "$unit" "$start" "$hash"; done
 }
 
-number_or_name() { # WAPTSERVER_INI KEY: a value without blanks
-  if is_readable "$1"; then contents "$1"; fi | sed -n "s/^$2[ \t]*[=:][ \t]*\([0-9A-Za-z._-][0-9A-Za-z._-]*\)[ \t\r]*\$/\1/p" | tail -n 1
+# The last value of some keys, where it is a number or a name, in `db_host` and `port`.
+wapt_values() { # WAPTSERVER_INI
+  db_host='' port=8080
+  if ! is_readable "$1" >/dev/null; then return; fi
+  while read -r key value; do
+    case $key in db_host) db_host=$value ;; waptserver_port) port=$value ;; esac
+  done <<END
+$(contents "$1" | sed -n "s/^\([a-z_]*\)[ $tab]*[=:][ $tab]*\([0-9A-Za-z._-][0-9A-Za-z._-]*\)[ $tab$cr]*\$/\1 \2/p")
+END
 }
+cr=$(printf '\r')
 
-# Whether a db_host leads to an address of this server's own.
-wapt_own_host() { # WAPTSERVER_INI
-  host=$(number_or_name "$1" db_host)
-  if [ -z "$host" ]; then return; fi
+# Whether db_host leads to an address of this server's own.
+wapt_own_host() {
+  if [ -z "$db_host" ]; then return; fi
   own=$(awk '/\|-- / { address = $2 } /32 host LOCAL/ { print address }' /proc/net/fib_trie 2>/dev/null)
-  for address in $(limited getent ahostsv4 -- "$host" | awk '{ print $1 }'); do
+  for address in $(limited getent ahostsv4 -- "$db_host" | awk '{ print $1 }'); do
     # All of 127 is loopback, and Debian names a server by 127.0.1.1.
     case "
 $own
 $(case $address in 127.*) printf '%s' "$address" ;; esac)
 " in *"
 $address
-"*) fact wapt own-host "$host" && return ;; esac
+"*) fact wapt own-host "$db_host" && return ;; esac
   done
 }
 
-# Each unit of WAPT's that is in use, with the file that its command line names, "" for none, and the name of its program:
-# those that run or are started at boot, and the usual one of a kind of which none is.
+# Each unit of WAPT's that is in use, with the file that its command line names, "" for none, the name of its program, and
+# how many processes it names: those that run or are started at boot, and the usual one of a kind of which none is.
 wapt_units() {
-  named='' plain='' taken='' shown=''
+  named='' several='' plain='' taken=''
   know_unit_files 'waptserver-*' 'wapttasks-*'
   # shellcheck disable=SC2046 # names of units
   set -- $(unit_names 'waptserver-*' waptserver 'wapttasks-*' wapttasks)
-  if [ -z "$root" ]; then
-    shown=$(limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$@" 2>/dev/null)
-  fi
-  for unit; do
-    # By its name: a command line may have an empty line in it.
-    wapt_asked "$unit" "$(printf '%s\n' "$shown" | id="Id=$unit.service" awk '
-      BEGIN { RS = "" }
-      index("\n" $0 "\n", "\n" ENVIRON["id"] "\n") { print; exit }')"
-    # Another name of a unit is no other unit.
-    if [ -z "$command" ] || [ "$id" != "$unit.service" ]; then continue; fi
-    f=$(printf '%s\n' "$command" | wapt_named)
-    program=${command%% *}
-    program=${program##*/}
+  while IFS=$unit_separator read -r unit in_use program f processes; do
     # One that only has such a name, as for a backup, is no server.
-    case $unit,$f,$program in *-*,,uwsgi*) ;; *-*,,*) continue ;; esac
+    case $unit,$f,$program in ,*) continue ;; *-*,,uwsgi*) ;; *-*,,*) continue ;; esac
     if [ -n "$in_use" ]; then
       taken="$taken ${unit%%-*}"
     else
       case $unit,$taken in *-*,* | waptserver,*waptserver* | wapttasks,*wapttasks*) continue ;; esac
     fi
-    fact wapt unit "$unit" "$f" "$program" "$(printf '%s\n' "$command" | wapt_processes)"
+    fact wapt unit "$unit" "$f" "$program" "$processes"
     case $unit,$f in
       waptserver*,) plain=1 ;;
-      waptserver*) named="$named$f
-" ;;
+      waptserver*)
+        if [ "${named:-$f}" != "$f" ]; then several=1; fi
+        named=$f
+        ;;
     esac
+  done <<END
+$(wapt_shown "$@" | wapt_commands "$@")
+END
+}
+
+# What systemctl shows of units, or would.
+wapt_shown() { # UNIT...
+  if [ -z "$root" ]; then
+    limited systemctl show -p Id -p ExecStart -p UnitFileState -p ActiveState "$@" 2>/dev/null
+    return
+  fi
+  units_below_root "$@" | while read -r unit fragment; do
+    if ! is_readable "$fragment" >/dev/null; then continue; fi
+    printf 'Id=%s.service\n' "$unit"
+    contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*\(.*\)/ExecStart={ argv[]=\1 ; ignore_errors=no }/p'
+    for f in "$root"/etc/systemd/system/*.wants/"$unit.service"; do if [ -L "$f" ]; then echo UnitFileState=enabled; fi; done
+    echo
   done
 }
 
-# Of a command line the ini file of an option -c and the like, or the one at its end, as huey takes it. The -c of a shell
-# that starts it names none.
-wapt_named() {
-  awk '
+# Of each unit, in the order of its arguments, a line: its name, whether it runs or is started at boot, the name of its
+# program, its ini file, its processes. By its own name: another name of a unit is no other unit, and a command line may have
+# an empty line in it.
+wapt_commands() { # UNIT...; reads what systemctl shows
+  units=$* awk -v OFS="$unit_separator" '
     function is_ini(word) { return word ~ /^\/.*\.ini$/ }
-    {
-      for (at = 2; at <= NF; at++) {
-        word = $at
-        if (sub(/^--?(c|config|configfile|ini)=/, "", word) && is_ini(word)) print word
-        else if (word ~ /^--?(c|config|configfile|ini)$/ && is_ini($(at + 1))) print $(at + 1)
-        else if (at == NF && is_ini(word)) print word
+    # That of an option -c and the like, or the one at the end, as huey takes it. The -c of a shell that starts it names none.
+    function ini_of(words, count,   at, word) {
+      for (at = 2; at <= count; at++) {
+        word = words[at]
+        if (sub(/^--?(c|config|configfile|ini)=/, "", word) && is_ini(word)) return word
+        if (word ~ /^--?(c|config|configfile|ini)$/ && is_ini(words[at + 1])) return words[at + 1]
+        if (at == count && is_ini(word)) return word
       }
-    }' | head -n 1
-}
-
-# How many processes the command line of uwsgi names; nothing where it names none.
-wapt_processes() {
-  awk '
-    {
-      for (at = 2; at <= NF; at++) {
-        word = $at
+      return ""
+    }
+    # How many processes uwsgi shall have.
+    function processes_of(words, count,   at, word, found) {
+      for (at = 2; at <= count; at++) {
+        word = words[at]
         if (sub(/^(--(processes|workers)=|-p)/, "", word) && word ~ /^[0-9]+$/) found = word
-        else if ($at ~ /^(-p|--(processes|workers))$/) found = $(at + 1)
+        else if (words[at] ~ /^(-p|--(processes|workers))$/) found = words[at + 1]
       }
-      print found
-    }' | head -n 1
+      return found
+    }
+    BEGIN { RS = "" }
+    {
+      id = command = in_use = ""
+      count = split($0, lines, "\n")
+      for (i = 1; i <= count; i++) {
+        if (lines[i] ~ /^Id=/) id = substr(lines[i], 4)
+        else if (lines[i] ~ /^(ActiveState=active|UnitFileState=enabled.*)$/) in_use = 1
+        else if (command == "" && match(lines[i], /^ExecStart=.* argv\[\]=/)) {
+          command = substr(lines[i], RLENGTH + 1)
+          if (!sub(/ ; ignore_errors=.*/, "", command)) command = ""
+        }
+      }
+      if (!(id in commands)) { commands[id] = command; used[id] = in_use }
+    }
+    END {
+      total = split(ENVIRON["units"], names, " ")
+      for (i = 1; i <= total; i++) {
+        id = names[i] ".service"
+        count = split(commands[id], words, " ")
+        if (count == 0) continue
+        program = words[1]
+        sub(/.*\//, "", program)
+        print names[i], used[id], program, ini_of(words, count), processes_of(words, count)
+      }
+    }'
 }
 
-# A unit's own name in `id`, what it starts in `command`, and whether it runs or is started at boot in `in_use`.
-wapt_asked() { # UNIT SHOWN, what systemctl shows of it
-  if [ -n "$root" ]; then
-    id=$1.service in_use=''
-    for f in "$root"/etc/systemd/system/*.wants/"$1.service"; do if [ -L "$f" ]; then in_use=1; fi; done
-    command=$(units_below_root "$1" | while read -r _ fragment; do
-      if is_readable "$fragment"; then contents "$fragment" | sed -n 's/^ExecStart=[-@:+!]*//p' | head -n 1; fi
-    done)
-    return
-  fi
-  id=$(printf '%s\n' "$2" | sed -n 's/^Id=//p')
-  command=$(printf '%s\n' "$2" | sed -n 's/^ExecStart=.* argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
-  in_use=$(printf '%s\n' "$2" | grep -E '^(ActiveState=active|UnitFileState=enabled.*)$')
-}
-
-# Where WAPT's installer puts it, by the version.
-wapt_chosen() { # WAPTSERVER_INI
-  if [ -n "$1" ]; then
-    printf '%s' "$1"
-  elif [ -z "$plain" ] && [ "$(printf '%s' "$named" | sort -u | wc -l)" = 1 ]; then
-    printf '%s' "$named" | head -n 1
+# Where WAPT's installer puts it, by the version, unless its units name one.
+wapt_chosen() {
+  if [ -n "$named" ] && [ -z "$plain$several" ]; then
+    printf '%s' "$named"
   elif [ ! -e "$root/opt/wapt/conf/waptserver.ini" ] && [ -e "$root/opt/wapt/waptserver/waptserver.ini" ]; then
     printf /opt/wapt/waptserver/waptserver.ini
   else
@@ -129,12 +151,10 @@ wapt_chosen() { # WAPTSERVER_INI
 }
 
 # Who listens on waptserver's port: its program may have been started outside its unit.
-wapt_listener() { # WAPTSERVER_INI
-  port=$(number_or_name "$1" waptserver_port)
-  listener=$(limited ss -ltnpH "sport = :${port:-8080}" 2>/dev/null | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
+wapt_listener() {
+  listener=$(limited ss -ltnpH "sport = :$port" 2>/dev/null | sed -n '/.*pid=\([0-9]*\).*/ { s//\1/p; q; }')
   if [ -z "$listener" ]; then return; fi
-  fact wapt listener "${port:-8080}" "$listener" \
-    "$(group_unit "$listener")" "$(cat "/proc/$listener/comm" 2>/dev/null)"
+  fact wapt listener "$port" "$listener" "$(group_unit "$listener")" "$(cat "/proc/$listener/comm" 2>/dev/null)"
 }
 
 # A file's time changes with its owner or its mode, too, and when it is put back. So what the processes have read is kept
