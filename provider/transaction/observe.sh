@@ -227,12 +227,23 @@ disk() { # FOLDER: where something is to be written
 "; fi
 }
 
-# Root may write anywhere but on what is mounted read-only, and -w tells that.
+# One of which no answer came has no free space as far as anyone knows.
 disks() {
-  on_lines "$written_folders" limited stat -f -c '%a %S %n' 2>/dev/null | while read -r blocks size folder; do
-    access=read-only
+  answers=$(on_lines "$written_folders" limited stat -f -c '%a %S %n' 2>/dev/null)
+  on_lines "$written_folders" each_disk
+}
+
+# Root may write anywhere but on what is mounted read-only, and -w tells that.
+each_disk() { # FOLDER...
+  for folder; do
+    access=read-only free=''
     if [ -w "$folder" ]; then access=writable; fi
-    fact base disk "${folder#"$root"}" "$((blocks * size / 1024))" "$access"
+    while read -r blocks size name; do
+      if [ "$name" = "$folder" ]; then free=$((blocks * size / 1024)); fi
+    done <<END
+$answers
+END
+    fact base disk "${folder#"$root"}" "$free" "$access"
   done
 }
 

@@ -82,7 +82,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "kernel",
     files: under("provider/services/kernel", "limits-line.ts", "limits.ts", "sysctl-statement.ts", "sysctl.ts"),
-    tests: under("test/services/kernel", "limits.test.ts", "sysctl.test.ts"),
+    tests: under(
+      "test/services/kernel",
+      "limits.test.ts",
+      "limits-line.test.ts",
+      "limits-places.test.ts",
+      "sysctl.test.ts",
+      "sysctl-statement.test.ts",
+      "sysctl-places.test.ts",
+      "limits.properties.test.ts",
+      "sysctl.properties.test.ts",
+    ),
   },
   {
     name: "nginx",

@@ -124,7 +124,7 @@ wapt_commands() { # UNIT...; reads what systemctl shows
           if (!sub(/ ; ignore_errors=.*/, "", command)) command = ""
         }
       }
-      if (!(id in commands)) { commands[id] = command; used[id] = in_use }
+      if (command != "" && !(id in commands)) { commands[id] = command; used[id] = in_use }
     }
     END {
       total = split(ENVIRON["units"], names, " ")

@@ -6,15 +6,15 @@ import { sysctl } from "../../../provider/services/kernel/sysctl";
 import type { Tree, Wanted } from "../../../provider/text/format";
 import {
   assertEdits,
+  assertEnds,
   assertOneChange,
   assertRestores,
   edit,
   edited,
-  milliseconds,
   orRefused,
   values,
 } from "../../support/lossless";
-import { anyTree, KEYS, treeOf, treeWithEarlier, value } from "../../support/sysctl-arbitrary";
+import { anyTree, KEYS, ROOT, treeOf, treeWithEarlier, value } from "../../support/sysctl-arbitrary";
 
 const wanted: fc.Arbitrary<Wanted> = fc
   .tuple(fc.option(value), fc.option(value), fc.subarray([...KEYS], { minLength: 1 }))
@@ -77,20 +77,12 @@ test("null leaves no assignment", () => {
   );
 });
 
-/** The file edits or is refused; either way in time. */
-const timed = {
-  ...sysctl,
-  edit: (tree: Tree, choice: Wanted) => orRefused(() => edit(sysctl, tree, choice)) ?? new Map(),
-};
-
-test("10 MB are edited in well under a second, and hostile lines in linear time", () => {
+test("10 MB are edited, and hostile lines end", () => {
   const usual = treeOf("net.ipv4.ip_forward = 1 # a remark\n".repeat(300_000));
-  const time = milliseconds(sysctl, usual, { [KEYS[0]]: "4096" });
-  assert(time < 2000, `${time} ms`);
+  assert.match(edit(sysctl, usual, { [KEYS[0]]: "4096" }).get(ROOT)!, /= 4096\n$/);
   for (const part of ["-\n", "net.core.somaxconn # ", "net.core.*****[=\n", "\r", "a/../", "[", "*"]) {
     for (const text of [part.repeat(1e6 / part.length), `${part.repeat(1000)}\n`.repeat(1000 / part.length)]) {
-      const hostile = milliseconds(timed, treeOf(text), { [KEYS[0]]: "4096" });
-      assert(hostile < 60_000, `${hostile} ms for ${JSON.stringify(part)}`);
+      assertEnds(sysctl, treeOf(text), { [KEYS[0]]: "4096" });
     }
   }
 });

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { dropIn, dropInOrder, limitTree } from "../../../provider/services/systemd/drop-in";
 import { FormatError, type Tree } from "../../../provider/text/format";
-import { assertEdits, edit, edited, milliseconds, orRefused, values } from "../../support/lossless";
+import { assertEdits, assertEnds, edit, edited, orRefused, values } from "../../support/lossless";
 
 const FOLDER = "/etc/systemd/system/nginx.service.d";
 const ROOT = `${FOLDER}/wapt.conf`;
@@ -145,10 +145,9 @@ describe("our drop-in", () => {
     );
   });
 
-  test("takes no long, whatever the line", () => {
+  test("ends, whatever the line", () => {
     for (const part of ["LimitNOFILE=5\n", "LimitNOFILE", " ", "LimitNOFILE= ", "\r", "[Service]\n", "[", "[]"]) {
-      const time = milliseconds(dropIn, treeOf(`[Service]\n${part.repeat(1e6 / part.length)}`), { [KEY]: "32768" });
-      assert(time < 2000, `${time} ms for ${JSON.stringify(part)}`);
+      assertEnds(dropIn, treeOf(`[Service]\n${part.repeat(1e6 / part.length)}`), { [KEY]: "32768" });
     }
   });
 });
