@@ -26,14 +26,14 @@ export function growthChart(lines: readonly Line[]): string {
   const x = (servers: number) => LEFT + share(servers, across) * (WIDTH - LEFT - 30);
   const y = (seconds: number) => HEIGHT - BOTTOM - share(seconds, up) * (HEIGHT - BOTTOM - TOP);
   const pairs = [...new Set(lines.map(({ name }) => name))];
-  return picture(WIDTH, HEIGHT, "Seconds to read and plan so many servers; dashed: ssh2 alone", [
+  return picture(WIDTH, HEIGHT, "Seconds to read and plan, by the number of servers; dashed: ssh2 alone", [
     ...up.flatMap((mark) => [
       line(LEFT, y(mark), WIDTH - 30, y(mark)),
       text(LEFT - 8, y(mark) + 4, `${mark} s`, "end", 11),
     ]),
     ...across.flatMap((mark) => [
       line(x(mark), TOP, x(mark), HEIGHT - BOTTOM),
-      text(x(mark), HEIGHT - BOTTOM + 18, `${mark} server${mark === 1 ? "" : "s"}`),
+      text(x(mark), HEIGHT - BOTTOM + 18, mark.toLocaleString("en-US")),
     ]),
     ...pairs.flatMap((name, i) => [
       square(LEFT + i * 170, 36, COLOURS[i % COLOURS.length]!),
