@@ -4,8 +4,13 @@
 on_lines() { # LINES COMMAND...: the command gets them behind its own words, those that are not empty
   lines=$1
   shift
-  while IFS= read -r line; do if [ -n "$line" ]; then set -- "$@" "$line"; fi; done <<END
-$lines
-END
+  # No word is split but the lines, and no name is a pattern.
+  IFS='
+'
+  set -f
+  # shellcheck disable=SC2086 # lines
+  set -- "$@" $lines
+  set +f
+  unset IFS
   "$@"
 }

@@ -124,7 +124,9 @@ send_together() { # "SERVICE PATH"...
   limited grep -q 'PRIVATE KEY-----' "$@"
   if [ "$?" != 1 ]; then return 1; fi
   together=$({ printf 'files\0%s\0%s\0' "$sizes" "$paths" && limited cat "$@"; } 2>/dev/null | encode)
-  # Else it is not known where each of them ends.
+  # Else it is not known where each of them ends: a size is no more than a word, and that of a file of /proc is 0.
+  padding=${together##*[!=]}
+  if [ "$((${#together} * 3 / 4 - ${#padding}))" != "$((8 + ${#sizes} + ${#paths} + total))" ]; then return 1; fi
   [ "$(limited stat -Lc '%s %i %Z' "$@" 2>/dev/null)" = "$sizes" ] && printf '%s\n' "$together"
 }
 
@@ -227,7 +229,7 @@ disk() { # FOLDER: where something is to be written
 "; fi
 }
 
-# One of which no answer came has no free space as far as anyone knows.
+# Where one of them never answers, each one is asked by itself.
 disks() {
   answers=$(on_lines "$written_folders" limited stat -f -c '%a %S %n' 2>/dev/null)
   on_lines "$written_folders" each_disk
@@ -243,6 +245,7 @@ each_disk() { # FOLDER...
     done <<END
 $answers
 END
+    if [ -z "$free" ]; then free=$(free_kilobytes "$folder"); fi
     fact base disk "${folder#"$root"}" "$free" "$access"
   done
 }
@@ -344,7 +347,8 @@ packages_and_own_files() {
 # Without a link it does.
 stays_in_etc() { # PATH in it
   step=$1
-  while [ "$step" != /etc ] && ! [ -L "$root$step" ]; do step=${step%/*}; done
+  case $1 in */../*) step='' ;; esac
+  while [ -n "$step" ] && [ "$step" != /etc ] && ! [ -L "$root$step" ]; do step=${step%/*}; done
   if [ "$step" = /etc ] && ! [ -L "$root/etc" ]; then return 0; fi
   case $(readlink -f "$root$1") in "$top"/etc/*) ;; *) return 1 ;; esac
 }

@@ -3,14 +3,15 @@
  * before any command that changes a file leaves each old or new, and the next run finishes the work.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { services } from "../../provider/services";
 import { isEmpty } from "../../provider/transaction/plan";
-import { parseOutcome } from "../../provider/transaction/program";
-import { apply, callsOf, plan, programOf, shells } from "../support/image";
+import { observeProgram, parseOutcome } from "../../provider/transaction/program";
+import { apply, callsOf, plan, programOf, scopeOf, shells } from "../support/image";
 import { localRemote, snapshot, untunedServer } from "../support/local-remote";
 
 /** Commands that change something, or promise that it lasts. */
@@ -84,6 +85,17 @@ function settled(root: string): Record<string, string> {
 
 describe("a transaction that is cut off", () => {
   for (const shell of shells) {
+    // busybox takes its own programs, whatever PATH says.
+    const skip = shell[0] === "busybox" && "PATH tells nothing here";
+    it(`starts no program before it has set its PATH, by ${shell.join(" ")}`, { skip }, () => {
+      const path = execFileSync("sh", ["-c", `command -v ${shell[0]}`], { encoding: "utf8" }).trim();
+      for (const program of [observeProgram(scopeOf(""), services), programOf([":"])]) {
+        const input = program.slice(0, program.lastIndexOf("\n{\n"));
+        const { status, stderr } = spawnSync(path, ["-s"], { input, env: { PATH: "/nowhere" }, encoding: "utf8" });
+        assert.deepEqual([status, stderr], [0, ""]);
+      }
+    });
+
     it(`runs nothing when it is sent in part, by ${shell.join(" ")}`, async (context) => {
       const root = untunedServer(context);
       const remote = localRemote(shell);

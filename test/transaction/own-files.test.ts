@@ -27,6 +27,18 @@ describe("a file is the administrator's own", () => {
     });
   }
 
+  it("not where its path leads out of /etc", async (context) => {
+    const conf = { "/etc/nginx/nginx.conf": "include ../../opt/x.d/*.conf;\n", "/opt/x.d/y.conf": "# of another's\n" };
+    const { root } = imageOf(context, { ...FILES, ...conf });
+    belongsTo(root, "site", ["/etc"]);
+    const { files, own } = await observe(localRemote(), root);
+    assert.equal(files.get("/etc/nginx/../../opt/x.d/y.conf"), "# of another's\n");
+    assert.deepEqual(
+      [...own].filter((path) => path.includes("..")),
+      [],
+    );
+  });
+
   it("not where its package's list can't be read", async (context) => {
     const { root, at } = imageOf(context, FILES);
     mkdirSync(at("/var/lib/dpkg/info"), { recursive: true });

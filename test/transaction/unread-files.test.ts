@@ -137,6 +137,14 @@ for (const shell of shells) {
       }
     });
 
+    it("is none that is larger than it says: it is sent with its own bytes, and so are the others", async (context) => {
+      const root = untunedServer(context);
+      symlinkSync("/proc/version", join(root, SYSCTL));
+      const { files } = await observe(localRemote(shell), root);
+      assert.equal(files.get(SYSCTL), readFileSync("/proc/version", "latin1"));
+      assert.equal(files.get("/etc/nginx/nginx.conf"), readFileSync(join(root, "/etc/nginx/nginx.conf"), "latin1"));
+    });
+
     it("is none where all are files: what nginx includes is sent, and no key beside it", async (context) => {
       const root = untunedServer(context);
       const conf = join(root, "/etc/nginx/nginx.conf");

@@ -141,7 +141,7 @@ nginx_names() { sed -n 's/^# configuration file \(.*\):$/\1/p'; }
 
 nginx_digest() { # NAMES, a line each: one hash for them and for what is in them; nothing where there are none
   if [ -z "$1" ]; then return; fi
-  on_lines "$1" timeout 60 sha256sum 2>/dev/null | sha256sum | sed 's/ .*//'
+  printf '%s\n' "$1" | sed '/^$/d' | tr '\n' '\0' | timeout 60 xargs -0 sha256sum 2>/dev/null | sha256sum | sed 's/ .*//'
 }
 
 nginx_reads() { nginx_digest "$(with_nginx -T timeout 60 2>/dev/null | nginx_names)"; }
@@ -314,10 +314,11 @@ nginx_running() {
     while read -r pid soft hard user start; do fact nginx worker "$pid" "$soft" "$hard" "$user" "$start"; done
   nginx_queues | while read -r address queue; do fact nginx queue "$address" "$queue"; done
   read -r uptime _ </proc/uptime
+  know_hertz
   fact nginx clock "$uptime" "$(date +%s.%N)" "$(sed -n 's/^btime //p' /proc/stat)" "$hertz"
   # A link and what it leads to: either may be new.
-  fact nginx changed "$(on_lines "$names" limited stat -c '%.9Z %n' 2>/dev/null)" \
-    "$(on_lines "$names" limited stat -Lc '%.9Z %n' 2>/dev/null)"
+  fact nginx changed "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -c '%.9Z %n' 2>/dev/null)" \
+    "$(printf '%s' "$names" | tr '\n' '\0' | limited xargs -0 stat -Lc '%.9Z %n' 2>/dev/null)"
   # shellcheck disable=SC2086 # words
   if [ -f "$nginx_marker" ] && nginx_lives $workers | grep -qxF "$(sed 1d "$nginx_marker")"; then
     fact nginx read "$(sed 1q "$nginx_marker")" "$(nginx_digest "$names")"

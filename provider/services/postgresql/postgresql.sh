@@ -304,7 +304,7 @@ send_configuration() { # FILE
 # A name with an escape in it is left out; nothing is taken for granted of what was not sent.
 includes_of() { # FILE: "file PATH" or "folder PATH", a line each
   # shellcheck disable=SC2016 # awk's
-  if [ "$text_of" = "$1" ]; then printf '%s' "$text"; else contents "$1"; fi | beside=${1%/*} awk '
+  if [ "$text_of" = "$1" ]; then printf '%s' "$text"; else contents "$1"; fi | limited env beside="${1%/*}" awk '
     function real(path,   parts, n, i, out) {
       if (path !~ /^\//) path = ENVIRON["beside"] "/" path
       n = split(path, parts, "/")
@@ -376,7 +376,7 @@ END
 # that PostgreSQL can't read is masked whole, so that scanner.ts refuses it too.
 mask_postgresql() {
   # shellcheck disable=SC2016 # awk's
-  awk '
+  limited awk '
     BEGIN {
       ORS = ""
       ours["max_connections"] = ours["superuser_reserved_connections"] = ours["reserved_connections"] = ours["port"] = 1

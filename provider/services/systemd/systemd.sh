@@ -9,8 +9,7 @@ probe_systemd() { # UNIT...: names or patterns of names
   set -- $(unit_names "$@" "${serving_unit:-}" $(units_with_ours))
   systemd_files "$@"
   if [ -n "$root" ]; then
-    # shellcheck disable=SC2046 # words
-    units_themselves $(units_below_root "$@")
+    on_lines "$(units_below_root "$@")" units_themselves
     return
   fi
   send_files
@@ -21,12 +20,11 @@ probe_systemd() { # UNIT...: names or patterns of names
   units=$(limited systemctl show -p Id,LoadState,ActiveState,UnitFileState,MainPID,LimitNOFILE,LimitNOFILESoft,TasksMax,NeedDaemonReload,FragmentPath "$@" 2>/dev/null)
   fact systemd units "$units"
   # Its own file: the one that systemd has read.
-  # shellcheck disable=SC2046 # words
-  units_themselves $(printf '%s\n' "$units" | awk '
+  on_lines "$(printf '%s\n' "$units" | awk '
     $1 == "" { if (file) print unit, file; file = "" }
     sub(/^Id=/, "") { unit = $0; sub(/\.service$/, "", unit) }
     sub(/^FragmentPath=/, "") { file = $0 }
-    END { if (file) print unit, file }')
+    END { if (file) print unit, file }')" units_themselves
   systemd_processes
   if is_readable /var/lib/pulumi-wapt/journal; then
     contents /var/lib/pulumi-wapt/journal | left_units | while read -r unit; do fact systemd left "$unit"; done
@@ -50,6 +48,7 @@ systemd_files() { # UNIT...
 
 # What the main processes run with, and when systemd should be told of files that were changed.
 systemd_processes() {
+  know_hertz
   changed_units='' files=/proc/stat
   while IFS= read -r line; do
     case $line in
@@ -132,25 +131,28 @@ units_below_root() { # UNIT...
   done
 }
 
-units_themselves() { # UNIT FILE...: of those that name a limit
-  listed='' files=''
-  while [ "$#" -gt 0 ]; do
+units_themselves() { # "UNIT FILE"...: of those that name a limit
+  fragments=''
+  for one; do
+    shift
     # That of a masked one is a link to /dev/null.
-    if [ -f "$root$2" ] && is_readable "$2"; then listed="$listed$1 $2 " files="$files $root$2"; fi
-    shift 2
+    if ! [ -f "$root${one#* }" ] || ! is_readable "${one#* }"; then continue; fi
+    set -- "$@" "$one"
+    fragments="$fragments$root${one#* }
+"
   done
-  if [ -z "$files" ]; then return; fi
-  # shellcheck disable=SC2086 # names of units have no blank
-  naming=$(limited grep -l LimitNOFILE $files)
-  # shellcheck disable=SC2086 # names of units have no blank
-  set -- $listed
-  while [ "$#" -gt 0 ]; do
+  if [ "$#" = 0 ]; then return; fi
+  naming=$(on_lines "$fragments" limited grep -l LimitNOFILE)
+  for one; do
     case "
 $naming
 " in *"
-$root$2
-"*) fact systemd fragment "$1" "$2" && masked "$2" unit ;; esac
-    shift 2
+$root${one#* }
+"*)
+      fact systemd fragment "${one%% *}" "${one#* }"
+      masked "${one#* }" unit
+      ;;
+    esac
   done
 }
 
@@ -169,8 +171,9 @@ verify_changed() { # UNIT
   fact systemd verified "$1" "$verdict" "$found"
 }
 
-# The kernel's ticks in a second.
-hertz=$(getconf CLK_TCK 2>/dev/null || echo 100)
+# The kernel's ticks in a second, in `hertz`.
+hertz=''
+know_hertz() { hertz=${hertz:-$(getconf CLK_TCK 2>/dev/null || echo 100)}; }
 
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 
@@ -206,6 +209,7 @@ unit_of_process() { # PID
 
 # When a process began, in seconds since 1970.
 start_of_process() { # PID
+  know_hertz
   awk -v hertz="$hertz" '
     FILENAME == "/proc/stat" { if ($1 == "btime") booted = $2; next }
     { sub(/.*\) /, ""); print int(booted + $20 / hertz) }' /proc/stat "/proc/$1/stat" 2>/dev/null

@@ -38,7 +38,9 @@ uploads_check() { # PATH USER UNIT: the folder, which is as it shall be by now
   real=$(readlink -f "$1")
   if ! [ "/proc/$master/root$real" -ef "$real" ]; then
     fail refused "$1: the unit $3 hides it from nginx, which sees another folder there (systemctl cat $3)"
-  elif [ "$(nginx_user_may "$master" "$2" "$real")" != " -x -w" ]; then
-    fail refused "$1: nginx's user $2 can't write there as the unit $3 lets it see the folder (systemctl cat $3)"
+    return
   fi
+  # A login of that user may print something before.
+  case $(nginx_user_may "$master" "$2" "$real") in *" -x -w") return ;; esac
+  fail refused "$1: nginx's user $2 can't write there as the unit $3 lets it see the folder (systemctl cat $3)"
 }
