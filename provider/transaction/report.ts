@@ -63,11 +63,9 @@ export function parseReport(text: string): Report {
   for (const [name, path = ""] of facts.get("base") ?? [])
     if (name === "gone") for (const of of [files, hashes]) of.delete(path);
   const isWhole = facts.get("base")?.some(([name]) => name === "end");
-  if (!isWhole) throw new Error(NOT_WHOLE);
+  if (!isWhole) throw new Error("the server's report is not whole: its last line is missing");
   return { files, hashes, facts: (service) => new Facts(facts.get(service) ?? []) };
 }
-
-const NOT_WHOLE = "the server's report is not whole: its last line is missing";
 
 /** Each fact, its fields ended by NULs. */
 export function* fieldsOf(text: string): Generator<string> {
@@ -90,7 +88,7 @@ function* severalFiles(fields: string): Generator<[path: string, content: string
   const [all, lengths] = [paths.split("\n").slice(0, -1), sizes.split("\n").map((line) => Number.parseInt(line, 10))];
   const total = lengths.reduce((sum, length) => sum + length, 0);
   if (all.length !== lengths.length || total !== contents.length)
-    throw new Error("the server's report is not whole: of its files");
+    throw new Error("the server's report is not whole: a file has another size than it says");
   let start = 0;
   for (const [i, path] of all.entries()) {
     yield [path, contents.slice(start, start + lengths[i]!)];

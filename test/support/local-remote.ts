@@ -1,7 +1,7 @@
 /** An untuned server's files in a folder of their own, reached without SSH: for tests of everything above it. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import type { Remote } from "../../provider/transaction/server";
@@ -37,7 +37,10 @@ export function localRemote(shell: readonly string[] = ["sh"]): Remote & { progr
   };
 }
 
-/** Every file of a folder with mode and hash, but for what is kept on purpose: the record, the lock and the backups. */
+/**
+ * Every file of a folder with mode and hash, but for what is kept on purpose: the record, the lock and the backups. What goes
+ * meanwhile, as the temporary files of a killed run do, is not there.
+ */
 export function snapshot(root: string): Record<string, string> {
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).map((entry) =>
     join(entry.parentPath, entry.name),
@@ -45,12 +48,18 @@ export function snapshot(root: string): Record<string, string> {
   const kept = /^var\/(lib\/pulumi-wapt|backups)/;
   return Object.fromEntries(
     files
-      .map((path): [string, string] => {
-        const stat = statSync(path);
-        const content = stat.isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : "folder";
-        return [relative(root, path), `${(stat.mode & 0o777).toString(8)} ${content}`];
+      .filter((path) => !kept.test(relative(root, path)))
+      .flatMap((path): [string, string][] => {
+        try {
+          const stat = statSync(path);
+          const content = stat.isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : "folder";
+          return [[relative(root, path), `${(stat.mode & 0o777).toString(8)} ${content}`]];
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+          const leadsNowhere = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+          return leadsNowhere ? [[relative(root, path), "a link to nothing"]] : [];
+        }
       })
-      .filter(([path]) => !kept.test(path))
       .sort(),
   );
 }
