@@ -250,7 +250,6 @@ END
   done
 }
 
-
 folder() { # PATH: what it is, whose, what is in it, and the space where it is or would be
   mode='' owner='' ids='' type=missing
   real=$(readlink -f "$root$1") || real=$root$1
@@ -314,20 +313,16 @@ observe() { # ROOT
 
 # A file of a folder *.d that no package has is the administrator's own, unless it leads out of /etc. Where neither dpkg nor
 # rpm says whose the files are, none is.
-packages_and_own_files() {
-  # No word is split but the lines.
-  IFS='
-'
-  set -f
-  # shellcheck disable=SC2086 # lines
-  set -- $of_folders
+packages_and_own_files() { on_lines "$of_folders" packages_of_these_and_own; }
+
+packages_of_these_and_own() { # FOLDER...
   folders=$#
-  for f in $sent; do
+  while IFS= read -r f; do
     case $f in /etc/*.d/*.conf) ;; *) continue ;; esac
     if [ -f "$root$f" ] && stays_in_etc "$f"; then set -- "$@" "$f"; fi
-  done
-  set +f
-  unset IFS
+  done <<END
+$sent
+END
   if [ "$#" = 0 ]; then return; fi
   if has_dpkg; then
     of_packages=$(limited dpkg ${root:+"--admindir=$root/var/lib/dpkg"} -S "$@" 2>/dev/null)

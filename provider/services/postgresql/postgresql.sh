@@ -227,7 +227,7 @@ running_cluster() { # PID VERSION NAME PORT STATUS OWNER DATA CONF
   fact postgresql process "$data" "$program" "$unit" \
     "$([ -z "$unit" ] || limited systemctl show -p TasksMax --value "$unit" 2>/dev/null)" "$serving_pid" "$(group_of "$serving_pid")"
   report_listener "$data" "${port:-0}" "$serving_pid"
-  report_answer "$data" "$user" "$serving_pid" "$conf"
+  report_answer "$data" "$user" "$conf"
 }
 
 report_listener() { # DATA PORT PID
@@ -235,7 +235,7 @@ report_listener() { # DATA PORT PID
   if [ -n "$listener" ]; then fact postgresql listener "$1" "$listener"; fi
 }
 
-report_answer() { # DATA OWNER PID CONF
+report_answer() { # DATA OWNER CONF
   fact postgresql "$result" "$1" "$(printf '%s\n' "$answer" | sed '/^pending /d; /^fault /d')"
   if [ "$result" = error ]; then return; fi
   more_pending=''
@@ -256,7 +256,7 @@ report_answer() { # DATA OWNER PID CONF
 $answer
 END
   if [ -n "$more_pending" ]; then
-    why=$(try_start env "$2" "$program" "$1" "$4" 2>&1) || fact postgresql trial "$1" "$why"
+    why=$(try_start env "$2" "$program" "$1" "$3" 2>&1) || fact postgresql trial "$1" "$why"
   fi
 }
 
