@@ -7,7 +7,6 @@ const LOGIN_MILLISECONDS = 5000;
 const CONNECT_MILLISECONDS = 10_000;
 /** An agent that did not come through waits so long. */
 const AGAIN_MILLISECONDS = 15_000;
-const DOWNLOAD_MILLISECONDS = 30_000;
 export const PACKAGE = "/wapt/package.bin";
 
 /** What all agents together have met. */
@@ -107,17 +106,17 @@ export class Agent {
     return pong === "3";
   }
 
-  /** Opens the second connection and downloads a package; undefined where that fails. */
-  async download(): Promise<Exchange | undefined> {
+  /** Opens the second connection and downloads a package; undefined where that fails, or takes longer. */
+  async download(milliseconds: number): Promise<Exchange | undefined> {
     const exchange = new Exchange(this.host);
-    if (await this.downloadAgain(exchange)) return exchange;
+    if (await this.downloadAgain(exchange, milliseconds)) return exchange;
     exchange.close();
     return undefined;
   }
 
   /** Whether a package comes over a connection that is open. */
-  downloadAgain(exchange: Exchange): Promise<boolean> {
-    return exchange.get(PACKAGE, Date.now() + DOWNLOAD_MILLISECONDS).then(
+  downloadAgain(exchange: Exchange, milliseconds: number): Promise<boolean> {
+    return exchange.get(PACKAGE, Date.now() + milliseconds).then(
       () => true,
       () => false,
     );

@@ -103,6 +103,6 @@ export const SETTINGS: readonly Setting[] = [
   { name: "max_clients 4096", leave: ini("max_clients", "4096") },
   {
     name: "nofile of limits.conf not set",
-    leave: "sed -i '/nofile/d' /etc/security/limits.conf; systemctl restart waptserver",
+    leave: "sed -i '/nofile/d' /etc/security/limits.conf /etc/security/limits.d/*; systemctl restart waptserver",
   },
 ];

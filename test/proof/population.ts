@@ -6,6 +6,8 @@ import { Agent, newTally, type Tally } from "./agent";
 const AT_A_TIME = 50;
 /** Of this share of all PCs each has a second connection at the same time: what the guide's 2.5 a client leave room for. */
 const DOWNLOADING = 1 / 4;
+/** A download may take so long; less once as many as come at a time have waited in vain, or nobody would see the end. */
+const DOWNLOAD_MILLISECONDS = { first: 30_000, later: 5000 };
 /** Those that were refused have tried again once when it is counted. */
 const SECOND_CHANCE_SECONDS = 25;
 
@@ -34,6 +36,8 @@ export interface Storm extends Tally {
 
 export class Population {
   private readonly agents: Agent[];
+  /** Downloads that did not come. */
+  private missed = 0;
 
   constructor(host: string, clients: number) {
     const tally = newTally();
@@ -54,7 +58,7 @@ export class Population {
     const served = new Set<Agent>();
     const share = Math.ceil(agents.length * DOWNLOADING);
     for (let at = 0; at < agents.length; at += share) {
-      for (const agent of await downloadTogether(agents.slice(at, at + share))) served.add(agent);
+      for (const agent of await this.downloadTogether(agents.slice(at, at + share))) served.add(agent);
     }
     const stayed: Agent[] = [];
     await eachOf(agents, AT_A_TIME, async (agent) => {
@@ -90,25 +94,31 @@ export class Population {
     };
   }
 
+  /** Those of whom both downloads came. */
+  private async downloadTogether(agents: readonly Agent[]): Promise<Agent[]> {
+    const opened: { agent: Agent; exchange: NonNullable<Awaited<ReturnType<Agent["download"]>>> }[] = [];
+    await eachOf(agents, AT_A_TIME, async (agent) => {
+      const exchange = await agent.download(this.patience);
+      if (exchange) opened.push({ agent, exchange });
+      else this.missed += 1;
+    });
+    const served: Agent[] = [];
+    // nginx takes an idle connection away for another one: each must still be there when all are.
+    await eachOf(opened, AT_A_TIME, async ({ agent, exchange }) => {
+      if (await agent.downloadAgain(exchange, this.patience)) served.push(agent);
+      else this.missed += 1;
+      exchange.close();
+    });
+    return served;
+  }
+
+  private get patience(): number {
+    return this.missed < AT_A_TIME ? DOWNLOAD_MILLISECONDS.first : DOWNLOAD_MILLISECONDS.later;
+  }
+
   stop(): void {
     for (const agent of this.agents) agent.stop();
   }
-}
-
-/** Those of whom both downloads came. */
-async function downloadTogether(agents: readonly Agent[]): Promise<Agent[]> {
-  const opened: { agent: Agent; exchange: NonNullable<Awaited<ReturnType<Agent["download"]>>> }[] = [];
-  await eachOf(agents, AT_A_TIME, async (agent) => {
-    const exchange = await agent.download();
-    if (exchange) opened.push({ agent, exchange });
-  });
-  const served: Agent[] = [];
-  // nginx takes an idle connection away for another one: each must still be there when all are.
-  await eachOf(opened, AT_A_TIME, async ({ agent, exchange }) => {
-    if (await agent.downloadAgain(exchange)) served.push(agent);
-    exchange.close();
-  });
-  return served;
 }
 
 /** Does something for each, so many at a time. */

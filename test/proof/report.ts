@@ -116,6 +116,7 @@ export function lossOf(whole: Measured, one: Measured): string {
       whole.afterStorm?.poolRefused ?? 0,
       one.afterStorm?.poolRefused ?? 0,
     ),
+    lossIn("files that a session of wapt may open", whole.afterHolding.sessionFiles, one.afterHolding.sessionFiles),
     gainIn("connections opened by SYN cookies", whole.afterStorm?.synCookies ?? 0, one.afterStorm?.synCookies ?? 0),
   ].filter((text) => text !== "");
   return losses.join(", ") || "nothing was seen";

@@ -11,6 +11,8 @@ export interface Sample {
   readonly nginxMegabytes: number;
   readonly postgresqlMegabytes: number;
   readonly backends: number;
+  /** Files that a session of the user wapt may open (PAM): what `nofile` of limits.conf is for. */
+  readonly sessionFiles: number;
   /** Of the seconds since its start, those of a processor that waptserver took: well below 1 in a storm, it waited for something. */
   readonly waptserverShare: number;
   /** What waptserver refused for want of PostgreSQL, since it runs. */
@@ -27,6 +29,7 @@ const MEMORY = `memory() {
 const LOOK = `${MEMORY}
 memory nginx; memory postgres
 echo backends $(pgrep -fc '^postgres: 15/main: wapt ')
+echo session $(su -s /bin/sh wapt -c 'ulimit -n')
 echo share $(ps -o cputimes=,etimes= -p $(systemctl show -p MainPID --value waptserver))
 ss -ltnmH | awk '/^LISTEN/ { port = $4; sub(/.*:/, "", port) } match($0, /,d[0-9]+\\)/) { drops[port] += substr($0, RSTART + 2, RLENGTH - 3) } END { for (port in drops) print "port", port, drops[port] }'
 awk '/^TcpExt:/ { if (!n++) split($0, name); else for (i = 2; i <= NF; i++) if (name[i] ~ /^(ListenDrops|SyncookiesSent)$/) print name[i], $i }' /proc/net/netstat
@@ -46,6 +49,7 @@ export async function sample(server: LabServer): Promise<Sample> {
     nginxMegabytes: Math.round(one("nginx") / 1024),
     postgresqlMegabytes: Math.round(one("postgres") / 1024),
     backends: one("backends"),
+    sessionFiles: one("session"),
     waptserverShare: Number(cpu ?? 0) / Math.max(1, Number(elapsed ?? 1)),
     poolRefused: Number(pool ?? 0) + Number(postgresql ?? 0),
   };
