@@ -1,12 +1,12 @@
 /** What leaves a server of files whose values are masked there: the real observe.sh on them, by each shell and each awk. */
-import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { services } from "../../provider/services";
 import { call } from "../../provider/text/shell";
 import { parseReport, type Report } from "../../provider/transaction/report";
+import { ran } from "./shell-program";
 
 export interface Interpreter {
   readonly name: string;
@@ -46,26 +46,17 @@ export function reported(
       .trim();
     for (const tool of tools === "busybox" ? TOOLS : ["awk"]) symlinkSync(found, join(root, "bin", tool));
     const programs = [
-      "../transaction/lines.sh",
-      "../transaction/observe.sh",
-      ...Object.keys(services.byName).map((name) => `${name}/${name}.sh`),
+      "transaction/lines.sh",
+      "transaction/observe.sh",
+      ...Object.keys(services.byName).map((name) => `services/${name}/${name}.sh`),
     ];
     const calls = [
       call("observe", root),
       ...Object.keys(files).map((path) => call("masked", path, format)),
       "end_report",
     ];
-    const program = [
-      ...programs.map((path) => readFileSync(join(__dirname, "../../provider/services", path), "utf8")),
-      ...calls,
-    ].join("\n");
-    const { status, stdout, stderr } = spawnSync(shell[0]!, [...shell.slice(1), "-s"], {
-      input: program,
-      env: { ...process.env, PATH: `${join(root, "bin")}:${process.env.PATH}` },
-      maxBuffer: 2 ** 28,
-    });
-    assert.deepEqual([status, stderr.toString()], [0, ""]);
-    return parseReport(stdout.toString("latin1"));
+    const env = { ...process.env, PATH: `${join(root, "bin")}:${process.env.PATH}` };
+    return parseReport(ran(shell, [...programs, ...calls], { env }));
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

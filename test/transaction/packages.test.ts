@@ -1,15 +1,11 @@
 /** Which package a folder belongs to, where a server has dpkg, rpm or both. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Facts, fieldsOf } from "../../provider/transaction/report";
 import { shells } from "../support/image";
+import { ran } from "../support/shell-program";
 
-const program = ["lines.sh", "observe.sh"]
-  .map((name) => readFileSync(join(__dirname, "../../provider/transaction", name), "utf8"))
-  .join("\n");
+const PROGRAM = ["transaction/lines.sh", "transaction/observe.sh"];
 
 const DPKG = `dpkg() { shift; for f; do case $f in /var/lib/nginx) echo "nginx-common, nginx: $f" ;; *) status=1 ;; esac; done; return "\${status:-0}"; }`;
 const RPM = `rpm() { case $4 in /opt/wapt) echo tis-waptserver ;; *) echo "file $4 is not owned by any package"; return 1 ;; esac; }`;
@@ -23,15 +19,7 @@ for (const shell of shells) {
         .filter((tool) => !tools.includes(tool))
         .map((tool) => `${tool.slice(0, tool.indexOf("("))}() { return 127; }`);
       const calls = `for f; do ask_package "$f"; done; packages_and_own_files`;
-      const words = [
-        ...shell.slice(1),
-        "-c",
-        [program, stands, ...missing, ...tools, calls].join("\n"),
-        "sh",
-        ...folders,
-      ];
-      const { stdout, stderr } = spawnSync(shell[0]!, words, { encoding: "latin1" });
-      assert.equal(stderr, "");
+      const stdout = ran(shell, [...PROGRAM, stands, ...missing, ...tools, calls], { words: folders });
       const facts = [...fieldsOf(stdout)].map((fields) => fields.split("\0").slice(1, -1));
       return Object.fromEntries(new Facts(facts).named("package"));
     };

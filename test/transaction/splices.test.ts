@@ -1,6 +1,5 @@
 /** What splice.sh makes of a file on a server, by each shell, against the same splices in memory. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,9 +9,9 @@ import { Draft } from "../../provider/text/draft";
 import { call } from "../../provider/text/shell";
 import { spliced } from "../../provider/text/splices";
 import { shells } from "../support/image";
+import { ran } from "../support/shell-program";
 
 const FILES = 60;
-const PROGRAM = readFileSync(join(__dirname, "../../provider/transaction/splice.sh"), "utf8");
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array).toString("latin1"));
@@ -44,12 +43,7 @@ for (const shell of shells) {
         ]);
         return `${call("write_new_text", made, file, ...words)} || exit 1`;
       });
-      const input = [PROGRAM, "trap '' PIPE", ...calls].join("\n");
-      const { status, stderr } = spawnSync(shell[0]!, [...shell.slice(1), "-s"], {
-        input,
-        env: { ...process.env, LC_ALL: "C" },
-      });
-      assert.equal(status, 0, stderr.toString());
+      ran(shell, ["transaction/splice.sh", "trap '' PIPE", ...calls], { env: { ...process.env, LC_ALL: "C" } });
       for (const [at, { text, splices }] of samples.entries()) {
         const made = readFileSync(join(folder, `${at}.new`), "latin1");
         assert.equal(made, spliced(text, splices), JSON.stringify([text, splices]));

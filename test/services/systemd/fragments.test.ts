@@ -1,15 +1,11 @@
 /** Of the units' own files those that name a limit are sent, masked, wherever they lie. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { it } from "node:test";
 import { parseReport } from "../../../provider/transaction/report";
 import { imageOf, shells } from "../../support/image";
+import { ran } from "../../support/shell-program";
 
-const program = ["transaction/lines.sh", "transaction/observe.sh", "services/systemd/systemd.sh"]
-  .map((name) => readFileSync(join(__dirname, "../../../provider", name), "utf8"))
-  .join("\n");
+const PROGRAM = ["transaction/lines.sh", "transaction/observe.sh", "services/systemd/systemd.sh"];
 
 for (const shell of shells) {
   it(`also in a folder with a blank or a pattern in its name, by ${shell.join(" ")}`, (context) => {
@@ -23,10 +19,7 @@ for (const shell of shells) {
     const { root } = imageOf(context, files);
     const fragments = ["a /opt/my units/a.service", "b /opt/[b]*/b.service", "c /etc/c.service", "d /etc/none.service"];
     const calls = `root='${root}'; on_lines "$1" units_themselves; fact base end`;
-    const words = [...shell.slice(1), "-c", `${program}\n${calls}`, "sh", fragments.join("\n")];
-    const { status, stdout, stderr } = spawnSync(shell[0]!, words, { encoding: "latin1", timeout: 60_000 });
-    assert.deepEqual([status, stderr], [0, ""]);
-    const report = parseReport(stdout);
+    const report = parseReport(ran(shell, [...PROGRAM, calls], { words: [fragments.join("\n")] }));
     assert.deepEqual(report.facts("systemd").named("fragment"), [
       ["a", "/opt/my units/a.service"],
       ["b", "/opt/[b]*/b.service"],

@@ -1,12 +1,8 @@
 /** An undo that can't start what the run had stopped notes all that is down then, for a later run to start. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { it } from "node:test";
 import { shells } from "../../support/image";
-
-const SYSTEMD = readFileSync(join(__dirname, "../../../provider/services/systemd/systemd.sh"), "utf8");
+import { ran } from "../../support/shell-program";
 
 /** A unit `a` that can't be started, and `b`, which needs it: systemd stops that one three moments later, or never. */
 const stands = (goesDown: boolean) => `
@@ -27,9 +23,7 @@ for (const shell of shells) {
     [false, ["left: a"]],
   ] as const) {
     it(`one that ${goesDown ? "is on its way down" : "stays up"} beside it, by ${shell.join(" ")}`, () => {
-      const words = [...shell.slice(1), "-c", `${SYSTEMD}\n${stands(goesDown)}`];
-      const { stdout, stderr } = spawnSync(shell[0]!, words, { encoding: "utf8" });
-      assert.equal(stderr, "");
+      const stdout = ran(shell, ["services/systemd/systemd.sh", stands(goesDown)]);
       assert.deepEqual(stdout.trim().split("\n"), ["lost: systemctl start a: failed", ...left]);
     });
   }

@@ -1,12 +1,9 @@
 /** What wapt.sh makes of what systemctl shows of WAPT's units. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, it } from "node:test";
 import { shells } from "../../support/image";
+import { ran } from "../../support/shell-program";
 
-const WAPT = readFileSync(join(__dirname, "../../../provider/services/wapt/wapt.sh"), "utf8");
 const INI = "/opt/wapt/conf/waptserver.ini";
 
 /** A unit as `systemctl show` prints it. */
@@ -16,13 +13,8 @@ const shown = (id: string, command: string, more = "ActiveState=inactive\nUnitFi
 for (const shell of shells) {
   describe(`WAPT's units, by ${shell.join(" ")}`, () => {
     const commands = (units: readonly string[], ...paragraphs: readonly string[]) => {
-      const program = `unit_separator='|' tab='\t'\n${WAPT}\nwapt_commands "$@"`;
-      const words = [...shell.slice(1), "-c", program, "sh", ...units];
-      const { stdout, stderr } = spawnSync(shell[0]!, words, {
-        input: `${paragraphs.join("\n\n")}\n`,
-        encoding: "utf8",
-      });
-      assert.equal(stderr, "");
+      const program = [`unit_separator='|' tab='\t'`, "services/wapt/wapt.sh", 'wapt_commands "$@"'];
+      const stdout = ran(shell, program, { words: units, input: `${paragraphs.join("\n\n")}\n` });
       return stdout.split("\n").slice(0, -1);
     };
 
