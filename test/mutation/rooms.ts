@@ -9,6 +9,18 @@ export interface Room {
 
 const under = (folder: string, ...names: readonly string[]): string[] => names.map((name) => `${folder}/${name}`);
 
+const KERNEL_TESTS = under(
+  "test/services/kernel",
+  "limits.test.ts",
+  "limits-line.test.ts",
+  "limits-places.test.ts",
+  "sysctl.test.ts",
+  "sysctl-statement.test.ts",
+  "sysctl-places.test.ts",
+  "limits.properties.test.ts",
+  "sysctl.properties.test.ts",
+);
+
 export const ROOMS: readonly Room[] = [
   { name: "sizing", files: ["provider/sizing.ts"], tests: ["test/sizing.test.ts"] },
   { name: "capacity", files: ["provider/resources/capacity.ts"], tests: ["test/resources/capacity.test.ts"] },
@@ -63,36 +75,34 @@ export const ROOMS: readonly Room[] = [
     name: "text",
     files: under(
       "provider/text",
-      "blanks.ts",
       "draft.ts",
-      "format.ts",
       "harmless.ts",
-      "line-format.ts",
       "lines.ts",
       "nearest.ts",
       "shell.ts",
       "splices.ts",
       "wildcards.ts",
     ),
-    tests: [
-      ...under("test/text", "draft.test.ts", "lines.test.ts", "wildcards.test.ts", "nearest.test.ts"),
-      "test/text/harmless.test.ts",
-    ],
+    tests: under(
+      "test/text",
+      "splices.test.ts",
+      "draft.test.ts",
+      "lines.test.ts",
+      "nearest.test.ts",
+      "harmless.test.ts",
+      "shell.test.ts",
+      "wildcards.test.ts",
+    ),
+  },
+  {
+    name: "line-format",
+    files: under("provider/text", "blanks.ts", "conf-folders.ts", "format.ts", "line-format.ts"),
+    tests: KERNEL_TESTS,
   },
   {
     name: "kernel",
     files: under("provider/services/kernel", "limits-line.ts", "limits.ts", "sysctl-statement.ts", "sysctl.ts"),
-    tests: under(
-      "test/services/kernel",
-      "limits.test.ts",
-      "limits-line.test.ts",
-      "limits-places.test.ts",
-      "sysctl.test.ts",
-      "sysctl-statement.test.ts",
-      "sysctl-places.test.ts",
-      "limits.properties.test.ts",
-      "sysctl.properties.test.ts",
-    ),
+    tests: KERNEL_TESTS,
   },
   {
     name: "nginx",
