@@ -42,6 +42,12 @@ export function beforeOf({ places }: Target, stood: Places): Values {
   );
 }
 
+/** Both of these as they stand now. */
+export function remembered(target: Target, base: Base) {
+  const places = placesOf(target, base);
+  return { places, before: beforeOf(target, places) };
+}
+
 /** Whether the server's record knows what stood at every place. */
 export const isRecorded = ({ places }: Target, { record }: Base): boolean =>
   places.every(({ id }) => record[id] !== undefined);

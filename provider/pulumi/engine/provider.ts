@@ -8,7 +8,6 @@ import { type AnyDefinition, type ServerArguments, type Settings, warningsOf } f
 import { loweredWarnings } from "../../resources/lowered";
 import { restartNow } from "../../resources/restart-window";
 import type { Server } from "../../services";
-import type { Connection } from "../../ssh/connection";
 import { SshError } from "../../ssh/ssh-error";
 import { harmlessSentence } from "../../text/harmless";
 import { demandRoot } from "../../transaction/observation";
@@ -17,6 +16,7 @@ import { type Plan, pendingOf, precheck, restartsOf } from "../../transaction/pl
 import type { Owner } from "../../transaction/record";
 import { TransactionError } from "../../transaction/server";
 import type { Target } from "../../transaction/target";
+import { applied, idOnRecord, proofsOfStack, readable, whole } from "./claimed";
 import { foundOn, planAsSeen, runOf, withoutRun } from "./foreseen";
 import { InitFailedError, PlainError, UnreadableError } from "./init-failed";
 import { checkProperties, defined, differing, type Properties, type Stored, storedArguments, storedIn } from "./inputs";
@@ -26,12 +26,14 @@ import {
   isRecorded,
   observedSettings,
   placesOf,
+  remembered,
   rememberedDerived,
   rememberedPlaces,
   storedPlaces,
 } from "./outputs";
-import { machineOf, Rivals, type Wanting } from "./rivals";
-import { type Former, formerOf, isUnreachable, Servers, type Ways } from "./servers";
+import { hostOf, otherFiles, replacesOf } from "./replacement";
+import { machineOf, Rivals, type Wanting, wantingOf } from "./rivals";
+import { formerOf, isUnreachable, Servers, type Ways } from "./servers";
 import { UNKNOWN } from "./unknown";
 
 /** How the provider reaches a server and what it tells the user; given by the runtime, and by tests. */
@@ -331,31 +333,6 @@ const withDerived = (olds: Properties, derived: Settings | undefined): Propertie
 
 const isSettings = (value: unknown): value is Settings => typeof value === "object" && value !== null;
 
-/** What becomes of what it wanted until now is in the claim too. */
-function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {
-  const mode = "apply" as const;
-  if (!former) return { target, mode };
-  const { settings, args, properties } = former;
-  return { target, mode, former: definition.target(settings, server, args), before: rememberedPlaces(properties) };
-}
-
-/** @throws RefusedError for a target of which a part can't be read: it must not be taken for one that is not there. */
-function readable(target: Target): Target {
-  if (target.isUnreadable) throw new RefusedError(target.problems ?? []);
-  return target;
-}
-
-/** @throws RefusedError, also for a target of which a part is no longer there. */
-function whole(target: Target): Target {
-  if (target.gone?.length) throw new RefusedError(target.problems ?? []);
-  return readable(target);
-}
-
-function remembered(target: Target, server: Server) {
-  const places = placesOf(target, server);
-  return { places, before: beforeOf(target, places) };
-}
-
 // With a property's name Pulumi prints its value too: a connection's may hold secrets, and one that is missing is "<nil>".
 function shown({ property, reason }: Problem, news: Properties): Problem {
   if (/^connection\b/.test(property)) return { property: "", reason };
@@ -365,46 +342,3 @@ function shown({ property, reason }: Problem, news: Properties): Problem {
 
 const problemsIn = (error: unknown): Problem[] =>
   error instanceof RefusedError ? [...error.problems] : [{ property: "connection", reason: messageOf(error) }];
-
-/** The arguments that say in which file a value is. */
-const FILES = ["nginxConf", "postgresqlConf", "waptserverIni"] as const;
-
-/** A resource's id, which check is not told: by its name in the server's record. */
-function idOnRecord({ type }: AnyDefinition, { stack, name }: Stored, { record }: Server): string {
-  const entries = Object.values(record);
-  return entries.find((entry) => entry.stack === stack && entry.resource === `${type} ${name}`)?.id ?? "";
-}
-
-// The state's outputs have the proof, and check is given its inputs alone: until a refresh the stack's name has to do.
-function proofsOfStack(proofs: ReadonlySet<string>, { stack }: Stored, { record }: Server): ReadonlySet<string> {
-  const ofStack = Object.values(record).filter((entry) => entry.stack === stack);
-  return new Set([...proofs, ...ofStack.flatMap(({ proof }) => proof ?? [])]);
-}
-
-function wantingOf(
-  { type }: AnyDefinition,
-  { connection, root }: ServerArguments,
-  settings: Settings,
-  { name }: Stored,
-): Wanting {
-  return { resource: `${type} ${name}`, host: connection.host, root: root ?? "/", settings: Object.keys(settings) };
-}
-
-// Places have one name each, whatever file they are in: the old file gets its values back first.
-const otherFiles = (olds: Properties, news: Properties): string[] =>
-  FILES.filter((name) => news[name] !== UNKNOWN && (olds[name] ?? "") !== (news[name] ?? ""));
-
-/** The arguments of which another value is another resource. */
-const replacesOf = (olds: Properties, news: Properties): string[] => [
-  ...elsewhere(olds, news),
-  ...otherFiles(olds, news),
-];
-
-const hostOf = ({ connection }: Properties): string | undefined => (connection as Connection | undefined)?.host;
-const rootOf = ({ root }: Properties): unknown => root ?? "/";
-
-/** A server of another name, or another root: another resource. */
-function elsewhere(olds: Properties, news: Properties): string[] {
-  const moved = news.connection !== UNKNOWN && hostOf(news) !== UNKNOWN && hostOf(olds) !== hostOf(news);
-  return [...(moved ? ["connection"] : []), ...(rootOf(olds) !== rootOf(news) ? ["root"] : [])];
-}

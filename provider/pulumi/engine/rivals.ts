@@ -1,7 +1,9 @@
 /** Which resource of one program wants which setting of which server: two that want the same undo each other's at each run. */
 import { createHash } from "node:crypto";
 import type { Problem } from "../../problem";
+import type { AnyDefinition, ServerArguments, Settings } from "../../resources/definition";
 import type { Base } from "../../transaction/observation";
+import type { Stored } from "./inputs";
 
 export interface Wanting {
   /** The resource's type and name. */
@@ -10,6 +12,15 @@ export interface Wanting {
   readonly host: string;
   readonly root: string;
   readonly settings: readonly string[];
+}
+
+export function wantingOf(
+  { type }: AnyDefinition,
+  { connection, root }: ServerArguments,
+  settings: Settings,
+  { name }: Stored,
+): Wanting {
+  return { resource: `${type} ${name}`, host: connection.host, root: root ?? "/", settings: Object.keys(settings) };
 }
 
 /** What tells a machine from all others until its next boot; a machine-id is not to be shown, so it is hashed. */
