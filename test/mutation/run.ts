@@ -37,7 +37,7 @@ function reportOf({ files, tests }: Room, folder: string, concurrency: number): 
     commandRunner: { command },
     mutate: files,
     concurrency,
-    reporters: ["json"],
+    reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: report },
     tempDirName: join(folder, "sandboxes"),
     ignorePatterns: ["dist", "docs", "test/servers", "test/recorded", "test/benchmark"],

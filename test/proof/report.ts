@@ -91,13 +91,13 @@ export function stormTable(all: readonly Measured[]): string {
 /** The table of what is lost where one of our settings stays as it was. */
 export function leftOutTable(whole: Measured, all: readonly Measured[]): string {
   return table(
-    ["left as it was", "stay", "and download", "back in the storm", "what is lost"],
-    all.map((one) => [
+    ["left as it was", "stay", "and download", "95 % back after a storm", "what is lost"],
+    [whole, ...all].map((one) => [
       one.leftOut ?? "nothing",
       String(one.held.stayed),
       String(one.held.served),
-      String(one.storm?.back ?? "-"),
-      lossOf(whole, one),
+      one.storm ? seconds(one.storm.most) : "-",
+      one === whole ? "" : lossOf(whole, one),
     ]),
   );
 }
@@ -117,7 +117,6 @@ export function lossOf(whole: Measured, one: Measured): string {
       one.afterStorm?.poolRefused ?? 0,
     ),
     lossIn("files that a session of wapt may open", whole.afterHolding.sessionFiles, one.afterHolding.sessionFiles),
-    gainIn("connections opened by SYN cookies", whole.afterStorm?.synCookies ?? 0, one.afterStorm?.synCookies ?? 0),
   ].filter((text) => text !== "");
   return losses.join(", ") || "nothing was seen";
 }

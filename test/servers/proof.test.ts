@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { skipWithoutLab } from "../lab/server";
 import { heldChart, stormChart, stormCurves } from "../proof/charts";
 import { measure } from "../proof/measured";
-import { heldTable, stormTable } from "../proof/report";
+import { heldTable, leftOutTable, stormTable } from "../proof/report";
 
 const CLIENTS = 100;
 
@@ -25,6 +25,21 @@ describe("the proof", { skip: skipWithoutLab() }, () => {
     assert.ok(afterStorm!.nginxMegabytes > 0 && afterStorm!.postgresqlMegabytes > 0);
     assert.match(heldTable([measured]), /^\| up +\| +2 \| +100 \| +100 \| +100 \|/m);
     assert.match(stormTable([measured]), /^\| up +\| +2 \| +100 \| +100 \| +\d+ s \|/m);
+    const lost = {
+      ...measured,
+      leftOut: "max_clients 50",
+      held: { ...held, stayed: 50 },
+      afterHolding: { ...measured.afterHolding, sessionFiles: 1024 },
+    };
+    const table = leftOutTable(measured, [{ ...measured, leftOut: "backlog 511" }, lost]);
+    assert.match(table, /^\| nothing +\| +100 \| +100 \| +\d+ s \| +\|$/m);
+    assert.match(table, /^\| backlog 511 +\| +100 \| +100 \| +\d+ s \| +nothing was seen \|$/m);
+    const session = measured.afterHolding.sessionFiles - 1024;
+    assert.ok(session > 0, "limits.conf counts for a session of wapt");
+    assert.match(
+      table,
+      new RegExp(`max_clients 50 .* 50 clients that stay, ${session} files that a session of wapt may open \\|$`, "m"),
+    );
     assert.match(heldChart([measured]), /<title>Clients that stay connected, 2 processors<\/title>[\s\S]*>100<\/text>/);
     assert.match(stormChart(stormCurves([measured])), /<polyline points="70\.0,310\.0 /);
   });
