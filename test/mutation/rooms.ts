@@ -9,15 +9,18 @@ export interface Room {
 
 const under = (folder: string, ...names: readonly string[]): string[] => names.map((name) => `${folder}/${name}`);
 
-const KERNEL_TESTS = under(
+const LIMITS_TESTS = under(
   "test/services/kernel",
   "limits.test.ts",
   "limits-line.test.ts",
   "limits-places.test.ts",
+  "limits.properties.test.ts",
+);
+const SYSCTL_TESTS = under(
+  "test/services/kernel",
   "sysctl.test.ts",
   "sysctl-statement.test.ts",
   "sysctl-places.test.ts",
-  "limits.properties.test.ts",
   "sysctl.properties.test.ts",
 );
 
@@ -97,12 +100,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "line-format",
     files: under("provider/text", "blanks.ts", "conf-folders.ts", "format.ts", "line-format.ts"),
-    tests: KERNEL_TESTS,
+    tests: [...LIMITS_TESTS, ...SYSCTL_TESTS],
   },
   {
-    name: "kernel",
-    files: under("provider/services/kernel", "limits-line.ts", "limits.ts", "sysctl-statement.ts", "sysctl.ts"),
-    tests: KERNEL_TESTS,
+    name: "limits",
+    files: under("provider/services/kernel", "limits-line.ts", "limits.ts"),
+    tests: LIMITS_TESTS,
+  },
+  {
+    name: "sysctl",
+    files: under("provider/services/kernel", "sysctl-statement.ts", "sysctl.ts"),
+    tests: SYSCTL_TESTS,
   },
   {
     name: "nginx",

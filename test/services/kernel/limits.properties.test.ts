@@ -7,7 +7,8 @@ import type { Tree, Wanted } from "../../../provider/text/format";
 import { anyTree, KEYS, ROOT, treeOf, USER, value } from "../../support/limits-arbitrary";
 import { assertEdits, assertEnds, assertOneChange, assertRestores, edit, orRefused } from "../../support/lossless";
 
-const RUNS = 4000;
+/** RUNS=10 tries ten times as many files. */
+const RUNS = 4000 * Number(process.env.RUNS ?? 1);
 
 const wanted: fc.Arbitrary<Wanted> = fc
   .tuple(fc.option(value), fc.option(value), fc.boolean(), fc.subarray([...KEYS], { minLength: 1 }))
@@ -58,7 +59,7 @@ test("null leaves no line of the type, and the other type as it was", () => {
       assert.equal(after[hard], undefined);
       assert.equal(after[soft]?.value, before[soft]?.value);
     }),
-    { numRuns: 1000 },
+    { numRuns: RUNS / 4 },
   );
 });
 
