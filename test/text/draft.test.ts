@@ -4,6 +4,9 @@ import fc from "fast-check";
 import { Draft } from "../../provider/text/draft";
 import { spliced } from "../../provider/text/splices";
 
+/** RUNS=10 tries ten times as many texts. */
+const RUNS = 5000 * Number(process.env.RUNS ?? 1);
+
 const text = fc.string({ unit: fc.constantFrom("a", "b", "\n"), maxLength: 20 });
 const splice = fc.record({ start: fc.nat(30), length: fc.nat(6), text: fc.string({ maxLength: 4 }) });
 const edits = fc.array(fc.array(splice, { maxLength: 4 }), { maxLength: 4 });
@@ -29,6 +32,6 @@ test("the splices of a draft lead from the first text to the last, whatever was 
       }
       assert.equal(draft.splices.length === 0, now === first);
     }),
-    { numRuns: 5000 },
+    { numRuns: RUNS },
   );
 });

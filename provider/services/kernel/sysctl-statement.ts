@@ -70,7 +70,7 @@ function refuseOdd(file: string, number: number, line: string, key: string): voi
 function statementIn(line: string, path: string): Parsed | "doubtful" | undefined {
   const begin = behindBlanks(line, 0, isLineBlank);
   const first = line[begin];
-  if (first === undefined || first === "#" || first === ";") return undefined;
+  if (first === "#" || first === ";") return undefined;
   const equals = line.indexOf("=", begin);
   if (equals === -1 && first !== "-") return undefined;
   const nameStart = first === "-" ? begin + 1 : begin;

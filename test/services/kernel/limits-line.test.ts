@@ -20,6 +20,7 @@ describe("a line of the domain", () => {
     ["wapt - # of all", "exemption", []],
     ["wapt", "other", []],
     ["wapt hard", "other", []],
+    ["wapt hard-", "other", []],
     ["wapt hard nofile", "other", []],
     ["wapt hard nofile x5", "other", []],
     ["wapt hardest nofile 5", "other", []],

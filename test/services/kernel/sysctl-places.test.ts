@@ -34,6 +34,12 @@ describe("what decides a key", () => {
     ));
 });
 
+test("an exclusion in a file that is read before takes back nothing", () => {
+  const before = "/etc/sysctl.d/a.conf";
+  const own = { ...tree({ [before]: "-net.core.somaxconn\n" }), before: [before] };
+  assert.deepEqual(edit(sysctl, own, { [KEY]: "5" }).get(ROOT), "net.core.somaxconn = 5\n");
+});
+
 describe("what is refused", () => {
   const refusedBy = (
     files: Record<string, string>,
@@ -81,6 +87,9 @@ test("/etc/sysctl.conf comes last, once, and not behind itself", () => {
   assert.deepEqual(sysctlOrder([conf, "/etc/sysctl.d/x.conf", conf], ROOT).after, ["/etc/sysctl.d/x.conf", conf]);
   assert.deepEqual(sysctlOrder([conf], conf), { before: [], after: [] });
   assert.deepEqual(sysctlOrder(["/etc/other.conf"], ROOT), { before: [], after: [] });
+  const folders = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"];
+  const before = folders.map((folder, at) => `${folder}/sysctl.d/${at}.conf`);
+  assert.deepEqual(sysctlOrder(before, ROOT), { before, after: [] });
 });
 
 test("a server's files are read in sysctl's order, with the one that overrides them and /etc/sysctl.conf of its own", () => {

@@ -47,6 +47,13 @@ describe("a line", () => {
     "net.ipv4.* = 5",
     "kernel.domainname = net.core.somaxconn",
     "-net.core.somaxconn2",
+    "net.core.so-maxconn = 5",
+    "net/core/so\\maxconn = 5",
+    // A name with control characters in it is a name of its own.
+    "net\v.core.somaxconn = 5",
+    // What a remark would name, were it a statement, is that key.
+    "#/../net/core/somaxconn = 5",
+    ";/../net/core/somaxconn = 5",
   ])
     test(`${JSON.stringify(line)} says nothing of it`, () => assert.deepEqual(statements(`${line}\n`), []));
 });
