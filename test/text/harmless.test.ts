@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { harmless } from "../../provider/text/harmless";
+import { harmless, harmlessSentence } from "../../provider/text/harmless";
 
 /** RUNS=10 tries ten times as many texts. */
 const RUNS = 5000 * Number(process.env.RUNS ?? 1);
@@ -18,6 +18,11 @@ describe("text from a server", () => {
     "##teamcity[buildStop]": "#\\#teamcity[buildStop]",
     "section_start:1:x\r\x1b[0K": "s\\ection_start:1:x \\x1b[0K",
     "--- a step": "\\--- a step",
+    "travis_fold:start:x TRAVIS_TIME": "t\\ravis_fold:start:x T\\RAVIS_TIME",
+    "travis_x section_start:x": "travis_x section_start:x",
+    "a\v \f b\x85c\u2029d": "a b c d",
+    // Text that is no bytes stays as it is, whatever bytes some of it could be.
+    "caf\xc3\xa9 \u20ac": "caf\xc3\xa9 \u20ac",
     "\u202eabc\u2028d\u0000": "\\u{202e}abc d\\x00",
     "caf\xc3\xa9": "café",
     "caf\xe9\x9b": "caf\xe9\\x9b",
@@ -26,6 +31,16 @@ describe("text from a server", () => {
   for (const [text, shown] of Object.entries(cases)) {
     test(JSON.stringify(text), () => assert.equal(harmless(text), shown));
   }
+
+  test("is cut at a length, never within a pair of surrogates, and a sentence is cut later", () => {
+    const [all, more] = ["x".repeat(600), "x".repeat(2000)];
+    assert.deepEqual([harmless(all), harmless(`${all}y`)], [all, `${all}…`]);
+    assert.deepEqual([harmlessSentence(more), harmlessSentence(`${more}y`)], [more, `${more}…`]);
+    assert.equal(harmless(`${all.slice(1)}\u{1f600}`), `${all.slice(1)}…`);
+    assert.equal(harmless(`${all.slice(2)}\u{1f600}y`), `${all.slice(2)}\u{1f600}…`);
+    assert.equal(harmless(`\u{1f600}${all}`), `\u{1f600}${all.slice(2)}…`);
+    assert.equal(harmless(`${" ".repeat(2400)}lost`), "", "what is behind four times the length is not looked at");
+  });
 
   test("is one bounded line without control characters and commands, whatever it was", () => {
     const piece = fc.oneof(
