@@ -69,3 +69,16 @@ test("where a line begins and ends, its number, and what ends it", () => {
   assert.equal(lineBreak("a", 0), "\n");
   assert.equal(lineIndex("")(0), 1);
 });
+
+test("a line gets the line end of its neighbour, also where others have another one", () => {
+  const text = "a\r\nb\nc\r\n";
+  const added = (end: number) => insertion(text, end, "new").text;
+  assert.deepEqual([0, 3, 5, 8].map(added), ["new\r\n", "new\r\n", "new\n", "new\r\n"]);
+  assert.deepEqual(insertion("a", 1, "new"), { start: 1, end: 1, text: "\nnew" });
+  assert.deepEqual(insertion("a\r", 2, "new"), { start: 2, end: 2, text: "\r\nnew" });
+});
+
+test("the only line goes as a whole, and an empty first line begins where the text does", () => {
+  assert.deepEqual(removal("a", 0), { start: 0, end: 1, text: "" });
+  assert.equal(lineStart("\na", 0), 0);
+});
