@@ -96,6 +96,19 @@ describe("the programs of a site", () => {
   });
 });
 
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  const plain = (heading: string) => heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
+  return new Set(
+    headings.map((heading) =>
+      plain(heading)
+        .replace(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
 describe("the documents", () => {
   for (const file of filesBelow(".", (path) => path.endsWith(".md"))) {
     it(`${file} names no link and no file that is not there`, () => {
@@ -107,6 +120,17 @@ describe("the documents", () => {
       const paths = [...text.matchAll(/`((?:provider|test|examples|\.ci)\/[\w./-]*)`/g)].map(([, path = ""]) => path);
       assert.deepEqual(
         [...links, ...paths].filter((path) => !existsSync(join(REPOSITORY, path))),
+        [],
+      );
+      const anchors = [...text.matchAll(/\]\(([^)#\s]*)#([^)\s]+)\)/g)].filter(
+        ([, link = ""]) => !/^[a-z]+:/.test(link),
+      );
+      const lost = anchors.filter(([, link = "", anchor = ""]) => {
+        const target = link === "" ? file : posix.join(dirname(file), link);
+        return target.endsWith(".md") && !anchorsOf(read(target)).has(anchor);
+      });
+      assert.deepEqual(
+        lost.map(([link]) => link),
         [],
       );
     });

@@ -30,7 +30,7 @@ function distance(one: string, other: string): number {
     for (let j = 1; j <= other.length; j++) {
       const isSame = one[i - 1] === other[j - 1];
       const steps = [rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + (isSame ? 0 : 1)];
-      // Of a first letter no other one stands before: nothing is equal to it.
+      // Before a first letter there is none: undefined is no letter.
       const isSwapped = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
       if (isSwapped) steps.push(rows[i - 2]![j - 2]! + 1);
       row.push(Math.min(...steps));

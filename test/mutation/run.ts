@@ -29,7 +29,7 @@ const MISSED = ["Survived", "NoCoverage"];
 function reportOf({ files, tests }: Room, folder: string, concurrency: number): Report {
   const [configuration, report] = [join(folder, "stryker.json"), join(folder, "report.json")];
   const reporter = "--test-reporter=./test/mutation/first-failure.mjs";
-  // How an edit's time grows is not asked here, and properties are tried on fewer files: each change that survives costs all.
+  // How an edit's time grows is not asked here, and properties are tried on fewer files: a change that no test notices costs a whole run.
   const large = '"--test-skip-pattern=/ MB|megabytes|long runs of one/"';
   const command = `node --import tsx --test --test-isolation=none ${large} ${reporter} ${tests.join(" ")}`;
   const options = {
@@ -69,6 +69,9 @@ function printRoom({ files }: Report): void {
 /** The rooms that the words name, and of those only the files that they name. */
 function chosen(words: readonly string[]): Room[] {
   if (words.length === 0) return [...ROOMS];
+  const unknown = words.filter((word) => !ROOMS.some(({ name, files }) => [name, ...files].includes(word)));
+  const names = [...new Set(ROOMS.map(({ name }) => name))];
+  if (unknown.length > 0) throw new Error(`no room or file ${unknown.join(" ")}: the rooms are ${names.join(" ")}`);
   return ROOMS.flatMap((room) => {
     const files = words.includes(room.name) ? room.files : room.files.filter((file) => words.includes(file));
     return files.length === 0 ? [] : [{ ...room, files }];

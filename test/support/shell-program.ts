@@ -23,9 +23,9 @@ export function ran([shell = "sh", ...more]: readonly string[], parts: readonly 
   const file = join(folder, "program");
   try {
     writeFileSync(file, parts.map(textOf).join("\n"), "latin1");
-    const options = { input, env, encoding: "latin1", maxBuffer: 2 ** 28, timeout: 60_000 } as const;
+    const options = { input, env, encoding: "latin1", maxBuffer: 2 ** 28, timeout: 300_000 } as const;
     const told = spawnSync(shell, [...more, file, ...words], options);
-    assert.deepEqual([told.status, told.stderr], [0, ""]);
+    assert.deepEqual([told.error, told.status, told.stderr], [undefined, 0, ""]);
     return told.stdout;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -21,7 +21,7 @@ describe("text from a server", () => {
     "travis_fold:start:x TRAVIS_TIME": "t\\ravis_fold:start:x T\\RAVIS_TIME",
     "travis_x section_start:x": "travis_x section_start:x",
     "a\v \f b\x85c\u2029d": "a b c d",
-    // Text that is no bytes stays as it is, whatever bytes some of it could be.
+    // Text with a character above U+00FF is no text of bytes, and stays as it is.
     "caf\xc3\xa9 \u20ac": "caf\xc3\xa9 \u20ac",
     "\u202eabc\u2028d\u0000": "\\u{202e}abc d\\x00",
     "caf\xc3\xa9": "café",

@@ -35,7 +35,7 @@ describe("a pattern of paths", () => {
     assert.equal(found("?\\\\/b", "a/b", "a\\/b"), "a\\/b");
   });
 
-  // With each run tried anew for each other, the end would not be seen.
+  // If every run were tried again for every other one, this would not end.
   test("of many runs comes to an end", () => assert.equal(found(`${"*a".repeat(1000)}b`, "a".repeat(20000)), ""));
 });
 

@@ -7,7 +7,7 @@ import type { Stored } from "./inputs";
 import { rememberedPlaces } from "./outputs";
 import type { Former } from "./servers";
 
-/** What becomes of what it wanted until now is in the claim too. */
+/** The claim also holds what the resource wanted until now, so that it can be put back. */
 export function applied(definition: AnyDefinition, target: Target, former: Former | undefined, server: Server) {
   const mode = "apply" as const;
   if (!former) return { target, mode };

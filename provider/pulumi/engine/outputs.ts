@@ -42,7 +42,7 @@ export function beforeOf({ places }: Target, stood: Places): Values {
   );
 }
 
-/** Both of these as they stand now. */
+/** The places, and `before`, as the server has them now. */
 export function remembered(target: Target, base: Base) {
   const places = placesOf(target, base);
   return { places, before: beforeOf(target, places) };

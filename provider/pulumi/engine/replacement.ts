@@ -1,4 +1,4 @@
-/** Which new values make of a resource another one: another server, another root, or another file. */
+/** Which new values turn a resource into another one: another server, another root, or another file. */
 import type { Connection } from "../../ssh/connection";
 import type { Properties } from "./inputs";
 import { UNKNOWN } from "./unknown";
