@@ -40,6 +40,14 @@ describe("the built package", () => {
     assert.equal(await run(context, "program.cjs", `${imports}${mocks}${check}`), "7500");
   });
 
+  it("loads nothing of SSH into a program's process: only the provider's has to do with servers", async (context) => {
+    const loaded = `console.log(Object.keys(require.cache).filter((path) => /ssh/i.test(path)).join());`;
+    const imports = `const pulumi = require("@pulumi/pulumi");\nconst { WaptServer, sizing } = require("pulumi-wapt");\n`;
+    assert.equal(await run(context, "loaded.cjs", `${imports}${mocks}${check}${loaded}`), "7500");
+    const runtime = `require("pulumi-wapt/runtime");${loaded}`;
+    assert.match(await run(context, "runtime.cjs", runtime), /ssh2/, "where it is loaded it is seen");
+  });
+
   it("exports what the documentation names, and the runtime that states refer to", async (context) => {
     const text = `console.log(JSON.stringify([require("pulumi-wapt"), require("pulumi-wapt/runtime"), require("pulumi-wapt/site")].map((one) => Object.keys(one).sort())));`;
     assert.deepEqual(JSON.parse(await run(context, "names.cjs", text)), [

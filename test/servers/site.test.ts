@@ -10,6 +10,10 @@ import { type Run, Stack } from "../../examples/demo/stack";
 import { type LabServer, skipWithoutLab, startServer } from "../lab/server";
 import { differingLines, files, heldPool, inForce, lifetimes, say } from "../support/asking";
 
+interface Exported {
+  readonly deployment: { readonly resources: readonly { readonly type: string }[] };
+}
+
 /** These servers share this machine's hard limit of open files. */
 const LIMITS = { workerRlimitNofile: 20000, limitNofile: 20000, nofile: 20000 };
 
@@ -106,6 +110,16 @@ describe("one site", { skip: skipWithoutLab() }, () => {
     assert.match(tuned["/opt/wapt/conf/waptserver.ini"]!, / 640 wapt:/);
     assert.equal(await say(server, "stat -c '%a %U' /srv/wapt-uploads"), "700 www-data");
     assert.match(await say(server, "su -s /bin/sh wapt -c 'ulimit -Hn; ulimit -Sn'"), /^20000\n20000$/);
+  });
+
+  test("a server takes less than 8 kB of the state", async () => {
+    const { deployment } = JSON.parse(succeeded(await stack.pulumi("stack", "export")).stdout) as Exported;
+    const own = deployment.resources.filter(
+      ({ type }) => type === "pulumi-nodejs:dynamic:Resource" || /wapt/i.test(type),
+    );
+    const sizes = own.filter(({ type }) => !type.startsWith("pulumi:")).map((one) => JSON.stringify(one).length);
+    assert.equal(sizes.length, 1, JSON.stringify(deployment.resources.map(({ type }) => type)));
+    assert.ok(sizes[0]! < 8000, `${sizes[0]} bytes`);
   });
 
   test("the pool of 615 connections is really there", async () => {
