@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { nameMatcher, pathMatcher } from "../../provider/text/wildcards";
+import { isPattern, nameMatcher, pathMatcher } from "../../provider/text/wildcards";
 
 describe("a pattern of paths", () => {
   const found = (pattern: string, ...names: string[]) => names.filter(pathMatcher(pattern)).join(" ");
@@ -10,6 +11,37 @@ describe("a pattern of paths", () => {
     assert.equal(found("d/*", "d/a", "d/.a", "d/e/a", "a"), "d/a");
     assert.equal(found("*/[.a]b", "d/ab", "d/.b", ".d/ab"), "d/ab");
     assert.equal(found(".?", ".a", "ba", ".ab"), ".a");
+  });
+
+  test("is one that has a wildcard; any other path stands for itself", () => {
+    assert.deepEqual(["/a/b", "/a*/b", "/a/b?", "/[a/b", "/a\\b]"].filter(isPattern), ["/a*/b", "/a/b?", "/[a/b"]);
+  });
+
+  test("matches as many folders as it has, and a dot behind a backslash", () => {
+    assert.equal(found("d/*/c", "d/b", "d/b/c", "d/b/c/e"), "d/b/c");
+    assert.equal(found("\\.a*", ".ab", "xab"), ".ab");
+    assert.equal(found("*\\.", ".a.", "b."), "b.");
+  });
+
+  for (const name of "alnum alpha blank cntrl digit graph lower print punct space upper xdigit".split(" ")) {
+    test(`has in [:${name}:] what tr has in it`, () => {
+      const all = String.fromCharCode(...Array.from({ length: 128 }, (_, code) => code)).replace("/", "");
+      const { stdout } = spawnSync("tr", ["-dc", `[:${name}:]`], {
+        input: all,
+        encoding: "latin1",
+        env: { ...process.env, LC_ALL: "C" },
+      });
+      const isOne = pathMatcher(`[.[:${name}:]]`);
+      const own = all.split("").filter((one) => one !== "." && isOne(one));
+      assert.ok(stdout.length > 1);
+      assert.equal(own.join(""), stdout.replace(".", ""));
+    });
+  }
+
+  test("takes a class only where its name stands in [: and :]", () => {
+    assert.equal(found("[xxdigit:]", "x", "5", ":"), "x :");
+    assert.equal(found("[[:digit:][:upper:]]", "1", "A", "[", ":"), "1 A");
+    assert.equal(found("[^a]", "a", "b", "^"), "b ^");
   });
 
   test("knows sets, ranges, classes and what they are not", () => {
