@@ -115,20 +115,49 @@ describe("ini: single rules", () => {
       "options.[x]",
       "options.#c",
       "a]b.c",
+      "b c.d",
+      " b.c",
     ]) {
-      assert.throws(() => edit(ini, treeOf("[options]\n"), { [key]: "1" }), FormatError, key);
-      assert.throws(() => ini.read(treeOf("[options]\n"), [key]), FormatError, key);
+      const message = `${ROOT}:1: a setting is asked for whose name is not of the form section.key`;
+      assert.throws(() => edit(ini, treeOf("[options]\n"), { [key]: "1" }), { name: "FormatError", message }, key);
+      assert.throws(() => ini.read(treeOf("[options]\n"), [key]), { name: "FormatError", message }, key);
     }
   });
 
   test("a value that Python would read as another one is refused", () => {
-    for (const value of [" 1", "1\t", "1\n", "1\r2", "1\n# 2", "1\n 2", "\u20ac", "\xc2\xa01"]) {
+    for (const value of [
+      " 1",
+      "1\t",
+      "1\n",
+      "1\r2",
+      "1\n# 2",
+      "1\n 2",
+      "\u20ac",
+      "\xc2\xa01",
+      "1\x1c",
+      "\x1f1",
+      "1\xe3\x80\x80",
+    ]) {
       assert.throws(
         () => edit(ini, treeOf("[options]\nport = 5\n"), { "options.port": value }),
         FormatError,
         JSON.stringify(value),
       );
     }
+  });
+
+  test("a value with what Python takes for no blank is written", () => {
+    for (const value of ["\x1b1", "1\x1b", "1\xc2\xa1", "\x801\xbf"])
+      assert.match(edit(ini, treeOf("[options]\nport = 5\n"), { "options.port": value }).get(ROOT)!, /^port = /m);
+  });
+
+  test("a byte order mark is refused at the file's beginning alone", () => {
+    const [text, mark] = ["[options]\nport = 5\n", "\xef\xbb\xbf"];
+    assert.throws(
+      () => ini.read(treeOf(mark + text), ["options.port"]),
+      /ini:1: a byte order mark, which Python refuses/,
+    );
+    assert.equal(ini.read(treeOf(`${text}name = ${mark}\n`), ["options.port"])["options.port"]?.value, "5");
   });
 
   test("a file that does not exist is refused", () => {
