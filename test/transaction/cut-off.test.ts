@@ -69,7 +69,7 @@ function chosen(lines: readonly string[]): number[] {
 /** A file of its own for each run: what outlives a killed run still counts in its file. */
 function counters(context: TestContext): () => string {
   const folder = mkdtempSync(join(tmpdir(), "counter-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
+  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 }));
   let runs = 0;
   return () => join(folder, String(++runs));
 }
