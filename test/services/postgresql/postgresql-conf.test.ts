@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { commandLineSetting } from "../../../provider/services/postgresql/command-line";
@@ -147,6 +147,28 @@ describe("postgresql.conf: single rules", () => {
     }
   });
 
+  test("the files of a folder are read in the order of their names", () => {
+    const files = new Map([
+      [ROOT, "include_dir 'conf.d'\n"],
+      [`${dirname(ROOT)}/conf.d/b.conf`, "port = 2\n"],
+      [`${dirname(ROOT)}/conf.d/a.conf`, "port = 1\n"],
+    ]);
+    assert.equal(values(postgresqlConf, { root: ROOT, files }, ["port"]).port, "2");
+  });
+
+  test("of several files that set it each loses its own line", () => {
+    const other = `${dirname(ROOT)}/other.conf`;
+    const files = new Map([
+      [ROOT, "port = 1\nwork_mem = 5\ninclude 'other.conf'\n"],
+      [other, "jit = on\nport = 2\nssl = off\n"],
+    ]);
+    const after = edit(postgresqlConf, { root: ROOT, files }, { port: null });
+    assert.deepEqual(Object.fromEntries(after), {
+      [ROOT]: "work_mem = 5\ninclude 'other.conf'\n",
+      [other]: "jit = on\nssl = off\n",
+    });
+  });
+
   test("escapes of a quoted value are read as PostgreSQL reads them", () => {
     const value = (spelling: string) => values(postgresqlConf, treeOf(`x = ${spelling}\n`), ["x"]).x;
     assert.equal(value(String.raw`'\b\f\n\r\t\'\\\x'''`), "\b\f\n\r\t'\\x'");
@@ -156,7 +178,7 @@ describe("postgresql.conf: single rules", () => {
 
   test("a value gets quotes when PostgreSQL would read it otherwise", () => {
     const spelled = (value: string) => edited(postgresqlConf, treeOf(""), { x: value }).files.get(ROOT);
-    for (const bare of ["625", "on", "128MB", "-1", "+1.5e3", "0x1F", "a-b/c:d", "Europe/Paris"]) {
+    for (const bare of ["625", "on", "128MB", "-1", "+1.5e3", "1.5e33", "2.e-10", "0x1F", "a-b/c:d", "Europe/Paris"]) {
       assert.equal(spelled(bare), `x = ${bare}\n`);
     }
     for (const quoted of ["", " 5", "5 ", "5 6", "a.b", "1.5MB", "#", "=", "a,b", "0.0.0.0", "\t"]) {
