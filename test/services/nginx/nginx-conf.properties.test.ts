@@ -7,6 +7,9 @@ import type { Tree } from "../../../provider/text/format";
 import { assertEdits, assertRestores, edit, edited, orRefused, values } from "../../support/lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";
 
+/** RUNS=10 tries ten times as many. */
+const RUNS = 3000 * Number(process.env.RUNS ?? 1);
+
 /** How many characters two texts have in common at the start and at the end, without counting any twice. */
 function commonEnds(one: string, other: string): number {
   const most = Math.min(one.length, other.length);
@@ -29,7 +32,7 @@ test("an edit sets the values, repeats to nothing, and restores to the very byte
       if (isExact) assertRestores(nginxConf, tree, settings);
       return true;
     }),
-    { numRuns: 3000 },
+    { numRuns: RUNS },
   );
 });
 
@@ -49,7 +52,7 @@ test("an edit changes only the bytes of the value, or puts the directive in and 
         else assert(text.includes(key.slice(key.indexOf(".") + 1)));
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: RUNS },
   );
 });
 
@@ -59,7 +62,7 @@ test("null leaves no such directive", () => {
       const result = orRefused(() => edit(nginxConf, tree, { [key]: null }));
       if (result) assert.deepEqual(nginxConf.read({ ...tree, files: new Map([...tree.files, ...result]) }, [key]), {});
     }),
-    { numRuns: 1000 },
+    { numRuns: RUNS / 3 },
   );
 });
 
@@ -85,9 +88,9 @@ test("whatever the bytes: only a FormatError, a value that is read back, and a m
       const gone = Object.fromEntries(Object.keys(settings).map((key) => [key, null]));
       assert.deepEqual(edited(nginxConf, after, gone).files, tree.files);
     }),
-    { numRuns: 6000 },
+    { numRuns: 2 * RUNS },
   );
-  assert(edits > 1000, `only ${edits} of 6000 files could be edited`);
+  assert(edits > RUNS / 3, `only ${edits} of ${2 * RUNS} files could be edited`);
 });
 
 test("10 MB are edited", () => {
