@@ -102,7 +102,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "nginx",
     files: under("provider/services/nginx", "directive.ts", "nginx-conf.ts", "splice.ts", "tokenizer.ts"),
-    tests: under("test/services/nginx", "nginx-conf.test.ts", "nginx-conf.properties.test.ts"),
+    tests: under("test/services/nginx", "nginx-conf.test.ts", "backlog.test.ts", "nginx-conf.properties.test.ts"),
   },
   {
     name: "postgresql",

@@ -104,6 +104,15 @@ describe("directives", () => {
   });
 });
 
+test("a name that no directive has is refused, and one that stands among others, too", () => {
+  const tree: Tree = { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", "events {}\nuser x;\n"]]) };
+  for (const key of ["", "User", "1user", "events.worker-connections", "events.", "user;x", "x user"]) {
+    const message = `/n/nginx.conf:1: "${key}" names no directive; ask for block.directive`;
+    assert.throws(() => nginxConf.read(tree, ["user", key]), { name: "FormatError", message });
+    assert.throws(() => edit(nginxConf, tree, { [key]: "1" }), { name: "FormatError", message });
+  }
+});
+
 describe("a configuration without a root file", () => {
   const tree: Tree = { root: "/etc/nginx/nginx.conf", files: new Map() };
 
