@@ -113,6 +113,75 @@ test("a name that no directive has is refused, and one that stands among others,
   }
 });
 
+describe("where a missing directive goes", () => {
+  const RLIMIT = { worker_rlimit_nofile: "9" };
+  const CONNECTIONS = { "events.worker_connections": "9" };
+  const edited = (text: string, wanted: Readonly<Record<string, string>>) =>
+    edit(nginxConf, { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", text]]) }, wanted).get("/n/nginx.conf");
+
+  for (const [where, text, after] of [
+    [
+      "before the events block, not another one",
+      "http {\n}\nevents {\n}\n",
+      "http {\n}\nworker_rlimit_nofile 9;\nevents {\n}\n",
+    ],
+    [
+      "above the comments on it",
+      "http {\n}\n# a\n# b\nevents {\n}\n",
+      "http {\n}\nworker_rlimit_nofile 9;\n# a\n# b\nevents {\n}\n",
+    ],
+    [
+      "not above a comment within another block",
+      "http { # a\n}\nevents {\n}\n",
+      "http { # a\n}\nworker_rlimit_nofile 9;\nevents {\n}\n",
+    ],
+    ["below the file's head", "# head\nevents {\n}\n", "# head\nworker_rlimit_nofile 9;\nevents {\n}\n"],
+    [
+      "behind blocks within blocks",
+      "http {\nserver {\n}\n}\nevents {\n}\n",
+      "http {\nserver {\n}\n}\nworker_rlimit_nofile 9;\nevents {\n}\n",
+    ],
+    [
+      "before the first statement where the block has no line of its own",
+      "http {} events {}\n",
+      "worker_rlimit_nofile 9;\nhttp {} events {}\n",
+    ],
+    ["with the events block's indentation", "  events {\n  }\n", "  worker_rlimit_nofile 9;\n  events {\n  }\n"],
+  ] as const)
+    test(`${where}`, () => assert.equal(edited(text, RLIMIT), after));
+
+  for (const [how, text, after] of [
+    ["by four blanks where nothing is indented", "events {\n}\n", "events {\n    worker_connections 9;\n}\n"],
+    [
+      "as the file's first indented directive is",
+      "http {\n\tsendfile on;\n}\nevents {\n}\n",
+      "http {\n\tsendfile on;\n}\nevents {\n\tworker_connections 9;\n}\n",
+    ],
+    [
+      "not as a closing brace is",
+      "http {\n      }\nevents {\n}\n",
+      "http {\n      }\nevents {\n    worker_connections 9;\n}\n",
+    ],
+    [
+      "not as one deeper down is",
+      "http { server {\n        listen 80;\n}}\nevents {\n}\n",
+      "http { server {\n        listen 80;\n}}\nevents {\n    worker_connections 9;\n}\n",
+    ],
+    [
+      "behind one of its kind, on its line",
+      "events { worker_aio_requests 5; use epoll; }\n",
+      "events { worker_aio_requests 5; worker_connections 9; use epoll; }\n",
+    ],
+    [
+      "there without a blank where none is",
+      "events {worker_aio_requests 5;}\n",
+      "events {worker_aio_requests 5;worker_connections 9;}\n",
+    ],
+    ["first where none is of its kind", "events { use epoll; }\n", "events { worker_connections 9; use epoll; }\n"],
+  ] as const)
+    test(`indented, ${how}`, () => assert.equal(edited(text, CONNECTIONS), after));
+});
+
 describe("a configuration without a root file", () => {
   const tree: Tree = { root: "/etc/nginx/nginx.conf", files: new Map() };
 
