@@ -1,6 +1,7 @@
 /** What wapt.sh makes of what systemctl shows of WAPT's units. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { quote } from "../../../provider/text/shell";
 import { shells } from "../../support/image";
 import { ran } from "../../support/shell-program";
 
@@ -13,8 +14,9 @@ const shown = (id: string, command: string, more = "ActiveState=inactive\nUnitFi
 for (const shell of shells) {
   describe(`WAPT's units, by ${shell.join(" ")}`, () => {
     const commands = (units: readonly string[], ...paragraphs: readonly string[]) => {
-      const program = [`unit_separator='|' tab='\t'`, "services/wapt/wapt.sh", 'wapt_commands "$@"'];
-      const stdout = ran(shell, program, { words: units, input: `${paragraphs.join("\n\n")}\n` });
+      const shows = `printf '%s\\n' ${quote(paragraphs.join("\n\n"))} | wapt_commands "$@"`;
+      const program = [`unit_separator='|' tab='\t'`, "services/wapt/wapt.sh", shows];
+      const stdout = ran(shell, program, { words: units });
       return stdout.split("\n").slice(0, -1);
     };
 
