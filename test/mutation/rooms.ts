@@ -74,7 +74,7 @@ export const ROOMS: readonly Room[] = [
     ),
     tests: under("test/resources", "targets.test.ts", "definition.test.ts"),
   },
-  ...["harmless", "lines", "nearest", "shell", "wildcards"].map((name) => ({
+  ...["blanks", "conf-folders", "harmless", "lines", "nearest", "shell", "wildcards"].map((name) => ({
     name: "text",
     files: [`provider/text/${name}.ts`],
     tests: [`test/text/${name}.test.ts`],
@@ -86,7 +86,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: "line-format",
-    files: under("provider/text", "blanks.ts", "conf-folders.ts", "format.ts", "line-format.ts"),
+    files: under("provider/text", "format.ts", "line-format.ts"),
     tests: [...LIMITS_TESTS, ...SYSCTL_TESTS],
   },
   {
@@ -102,7 +102,13 @@ export const ROOMS: readonly Room[] = [
   {
     name: "nginx",
     files: under("provider/services/nginx", "directive.ts", "nginx-conf.ts", "splice.ts", "tokenizer.ts"),
-    tests: under("test/services/nginx", "nginx-conf.test.ts", "backlog.test.ts", "nginx-conf.properties.test.ts"),
+    tests: under(
+      "test/services/nginx",
+      "tokenizer.test.ts",
+      "nginx-conf.test.ts",
+      "backlog.test.ts",
+      "nginx-conf.properties.test.ts",
+    ),
   },
   {
     name: "postgresql",

@@ -104,7 +104,7 @@ function aboveComments(text: string, line: number, limit: number): number {
     if (above < limit || text[behindBlanks(text, above, isLineBlank)] !== "#") return at;
     at = above;
   }
-  return at === 0 ? line : at;
+  return line;
 }
 
 function insert(at: number, text: string): Splice {

@@ -154,7 +154,6 @@ class Tokenizer {
       if (code === BACKSLASH) at++;
       else if (isSpace(code) || code === SEMICOLON || code === OPENING_BRACE) break;
     }
-    if (at >= text.length) throw this.error(start, 'a directive without its ";"; end it');
     // nginx takes a blank behind a word into its buffer before it looks for room.
     this.refuseTooLong(start, isSpace(text.charCodeAt(at)) ? at + 1 : at, "a word");
     this.words.push({ start, end: at });

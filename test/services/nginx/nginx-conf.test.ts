@@ -147,6 +147,7 @@ describe("where a missing directive goes", () => {
       "worker_rlimit_nofile 9;\nhttp {} events {}\n",
     ],
     ["with the events block's indentation", "  events {\n  }\n", "  worker_rlimit_nofile 9;\n  events {\n  }\n"],
+    ["behind user", "user x;\npid y;\nevents {\n}\n", "user x;\nworker_rlimit_nofile 9;\npid y;\nevents {\n}\n"],
   ] as const)
     test(`${where}`, () => assert.equal(edited(text, RLIMIT), after));
 
@@ -178,8 +179,108 @@ describe("where a missing directive goes", () => {
       "events {worker_aio_requests 5;worker_connections 9;}\n",
     ],
     ["first where none is of its kind", "events { use epoll; }\n", "events { worker_connections 9; use epoll; }\n"],
+    [
+      "with the blank behind its kind where none is before it",
+      "events {worker_aio_requests 5; }\n",
+      "events {worker_aio_requests 5; worker_connections 9; }\n",
+    ],
+    [
+      "with the blank before its kind where none is behind it",
+      "events { worker_aio_requests 5;}\n",
+      "events { worker_aio_requests 5; worker_connections 9;}\n",
+    ],
+    [
+      "as the block's own directives are",
+      "http {\n\ta b;\n}\nevents {\n  use epoll;\n}\n",
+      "http {\n\ta b;\n}\nevents {\n  worker_connections 9;\n  use epoll;\n}\n",
+    ],
+    [
+      "not behind one of its kind in another block",
+      "events {\n}\nhttp {\n  worker_a b;\n}\n",
+      "events {\n  worker_connections 9;\n}\nhttp {\n  worker_a b;\n}\n",
+    ],
+    [
+      "also behind a block that is empty",
+      "types {\n}\nhttp {\n\ta b;\n}\nevents {\n}\n",
+      "types {\n}\nhttp {\n\ta b;\n}\nevents {\n\tworker_connections 9;\n}\n",
+    ],
+    [
+      "not as the brace of an inner block is",
+      "http {\nserver {\n\t}\n  a b;\n}\nevents {\n}\n",
+      "http {\nserver {\n\t}\n  a b;\n}\nevents {\n  worker_connections 9;\n}\n",
+    ],
   ] as const)
     test(`indented, ${how}`, () => assert.equal(edited(text, CONNECTIONS), after));
+});
+
+describe("a directive's arguments", () => {
+  const PATH = "http.client_body_temp_path";
+  const edited = (directive: string, value: string | null) => {
+    const files = new Map([["/n/nginx.conf", `events {}\nhttp {\n${directive}\n}\n`]]);
+    const after = edit(nginxConf, { root: "/n/nginx.conf", files }, { [PATH]: value }).get("/n/nginx.conf");
+    return after?.split("\n").slice(2, -2).join("\n");
+  };
+  const refused = (directive: string, value: string | null, problem: string) =>
+    assert.throws(() => edited(directive, value), { name: "FormatError", message: `/n/nginx.conf:3: ${problem}` });
+
+  for (const [what, text, value, after] of [
+    [
+      "keep their spelling where they stay",
+      `client_body_temp_path "/a"  1 2;`,
+      "/a 1 3",
+      `client_body_temp_path "/a"  1 3;`,
+    ],
+    [
+      "keep their quotes where they change",
+      `client_body_temp_path "/a"  '1';`,
+      "/b 2",
+      `client_body_temp_path "/b"  '2';`,
+    ],
+    ["are added behind the last", "client_body_temp_path /a ;", "/a 1 2", "client_body_temp_path /a 1 2 ;"],
+    [
+      "are taken out with the blanks before them",
+      "client_body_temp_path /a  1\t2 ;",
+      "/a",
+      "client_body_temp_path /a ;",
+    ],
+  ] as const)
+    test(what, () => assert.equal(edited(text, value), after));
+
+  test("are refused where one is longer than 2000 bytes, or empty", () => {
+    const [long, longer] = ["a".repeat(2000), "a".repeat(2001)];
+    assert.equal(edited("client_body_temp_path /a;", `${long} ${long}`), `client_body_temp_path ${long} ${long};`);
+    const wanted = 'the wanted value of "client_body_temp_path"';
+    refused("client_body_temp_path /a;", `/a ${longer}`, `${wanted} is longer than 2000 bytes; shorten it`);
+    const empty = "has an empty argument; put one space between arguments and none around them";
+    for (const value of ["", " /a", "/a ", "/a  1"]) refused("client_body_temp_path /a;", value, `${wanted} ${empty}`);
+  });
+
+  test("are left to the reader where one is empty or has a blank, or a comment is among them", () => {
+    const problem = '"client_body_temp_path" has an empty argument or one with a blank; change it by hand';
+    for (const word of ['""', '"a b"']) refused(`client_body_temp_path /a ${word};`, "/b", problem);
+    const comment = 'a comment within "client_body_temp_path"; move it before the line';
+    for (const directive of [
+      "client_body_temp_path # c\n/a;",
+      "client_body_temp_path /a # c\n;",
+      "client_body_temp_path /a # c\n1;",
+    ])
+      refused(directive, null, comment);
+  });
+
+  test("stand in a block that is named as a whole where it is missing", () => {
+    const tree: Tree = { root: "/n/nginx.conf", files: new Map([["/n/nginx.conf", "events {}\nhttp {\n}\n"]]) };
+    const message = '/n/nginx.conf:1: no "http.server" block in this file or those it includes; add one';
+    assert.throws(() => edit(nginxConf, tree, { "http.server.root": "/a" }), { name: "FormatError", message });
+  });
+
+  test("are left as they are in a file that is included twice", () => {
+    const files = new Map([
+      ["/n/nginx.conf", "events {}\nhttp {\ninclude a;\nserver { include a; }\n}\n"],
+      ["/n/a", "client_body_temp_path /a;\n"],
+    ]);
+    const message = "/n/a:1: this file is included in more than one place; give the setting a file of its own";
+    assert.throws(() => edit(nginxConf, { root: "/n/nginx.conf", files }, { [PATH]: null }), { message });
+  });
 });
 
 describe("a configuration without a root file", () => {
