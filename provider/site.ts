@@ -2,6 +2,7 @@
  * The configuration of a site's program, checked as a whole before any server is contacted: `pulumi-wapt/site`. A server
  * has the arguments of `WaptServer`, checked by their own schema.
  */
+import type { Problem } from "./problem";
 import { argumentNames, checkArguments } from "./resources/definition";
 import { type WaptServerArguments, waptServer } from "./resources/wapt-server";
 import { CLIENTS_OF_ONE_SERVER } from "./sizing";
@@ -107,22 +108,31 @@ class Site {
     if (!isBag(given))
       return this.wrong(at, 'is no object: give one such as {"host": "wapt.example", "clients": 3000}');
     const names = [...SERVER_KEYS, ...argumentNames(waptServer)];
-    if (!this.checkNames(at, given, "argument of a server", names)) return [];
+    const isRight = this.checkNames(at, given, "argument of a server", names);
+    const known = Object.fromEntries(Object.entries(given).filter(([key]) => names.includes(key)));
+    const { server, problems = [] } = this.checked(known, shared);
+    for (const { property, reason } of problems) {
+      // What is missing may be what is misspelt.
+      if (isRight || String(property.split(".")[0]) in given) this.wrong(`${at}.${property}`, reason);
+    }
+    return server && isRight ? [{ at, server }] : [];
+  }
+
+  private checked(given: Bag, shared: Bag): { server?: SiteServer; problems?: readonly Problem[] } {
     const { host, name = host, connection = {}, uploads, ...rest } = given;
     if (typeof name !== "string" || name === "")
-      return this.wrong(`${at}.host`, "give the name or address of the server");
-    if (!isBag(connection)) return this.wrong(`${at}.connection`, 'is no object: give one such as {"user": "admin"}');
+      return { problems: [{ property: "host", reason: "give the name or address of the server" }] };
+    if (!isBag(connection))
+      return { problems: [{ property: "connection", reason: 'is no object: give one such as {"user": "admin"}' }] };
     const path = uploads ?? this.config[`${this.project}:uploads`];
     const minFree = this.config[`${this.project}:minFree`];
     const folder = path ? { uploads: { path, ...(minFree && { minFree }) } } : {};
     const args = { connection: { ...shared, ...connection, host }, ...folder, ...rest };
-    const checked = checkArguments(waptServer, args);
-    if (!checked.problems) return [{ at, server: { name, args: args as unknown as WaptServerArguments } }];
-    for (const { property, reason } of checked.problems) {
-      // A host stands beside the connection here.
-      this.wrong(`${at}.${property === "connection.host" ? "host" : property}`, reason);
-    }
-    return [];
+    const { problems } = checkArguments(waptServer, args);
+    if (!problems) return { server: { name, args: args as unknown as WaptServerArguments } };
+    // A host stands beside the connection here.
+    const here = (property: string) => (property === "connection.host" ? "host" : property);
+    return { problems: problems.map(({ property, reason }) => ({ property: here(property), reason })) };
   }
 
   /** One server has one owner, and a stack one resource of a name. */

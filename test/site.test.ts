@@ -96,6 +96,15 @@ describe("a site", () => {
         /^paris:servers\[1\]\.alowAbove5000: no such argument of a server: did you mean allowAbove5000\?/,
       ],
     ],
+    [
+      "a misspelt argument beside a wrong value",
+      { servers: [{ ...PARIS, workerConections: 5, omit: ["Postgres"] }] },
+      [
+        /^paris:servers\[0\]\.workerConections: .*did you mean workerConnections\?/,
+        /^paris:servers\[0\]\.omit\.0: no such part as "Postgres"/,
+      ],
+    ],
+    ["misspelt clients", { servers: [{ host: "a", clents: 1 }] }, [/servers\[0\]\.clents: .*did you mean clients\?/]],
     ["a misspelt host", { servers: [{ hots: "a", clients: 1 }] }, [/servers\[0\]\.hots: .*did you mean host\?/]],
     ["no host", { servers: [{ clients: 1 }] }, [/^paris:servers\[0\]\.host: give the name or address of the server$/]],
     ["no clients", { servers: [{ host: "a" }] }, [/^paris:servers\[0\]\.clients: give the number of WAPT clients/]],
