@@ -110,29 +110,22 @@ class Site {
     const names = [...SERVER_KEYS, ...argumentNames(waptServer)];
     const isRight = this.checkNames(at, given, "argument of a server", names);
     const known = Object.fromEntries(Object.entries(given).filter(([key]) => names.includes(key)));
-    const { server, problems = [] } = this.checked(known, shared);
-    for (const { property, reason } of problems) {
-      // What is missing may be what is misspelt.
-      if (isRight || String(property.split(".")[0]) in given) this.wrong(`${at}.${property}`, reason);
-    }
-    return server && isRight ? [{ at, server }] : [];
+    const { name = known.host } = known;
+    const args = this.argumentsOf(known, shared);
+    // What is missing may be what is misspelt, so nothing is said of it, nor of what is computed with its default.
+    const missing = isRight ? [] : argumentNames(waptServer).filter((one) => !(one in args));
+    const problems = [...ownProblems(known, isRight), ...problemsOf(known, args, missing)];
+    for (const { property, reason } of problems) this.wrong(`${at}.${property}`, reason);
+    if (!isRight || problems.length > 0) return [];
+    return [{ at, server: { name: name as string, args: args as unknown as WaptServerArguments } }];
   }
 
-  private checked(given: Bag, shared: Bag): { server?: SiteServer; problems?: readonly Problem[] } {
-    const { host, name = host, connection = {}, uploads, ...rest } = given;
-    if (typeof name !== "string" || name === "")
-      return { problems: [{ property: "host", reason: "give the name or address of the server" }] };
-    if (!isBag(connection))
-      return { problems: [{ property: "connection", reason: 'is no object: give one such as {"user": "admin"}' }] };
+  /** The arguments of `WaptServer`, with what the site gives to all. */
+  private argumentsOf({ host, name: _, connection = {}, uploads, ...rest }: Bag, shared: Bag): Bag {
     const path = uploads ?? this.config[`${this.project}:uploads`];
     const minFree = this.config[`${this.project}:minFree`];
     const folder = path ? { uploads: { path, ...(minFree && { minFree }) } } : {};
-    const args = { connection: { ...shared, ...connection, host }, ...folder, ...rest };
-    const { problems } = checkArguments(waptServer, args);
-    if (!problems) return { server: { name, args: args as unknown as WaptServerArguments } };
-    // A host stands beside the connection here.
-    const here = (property: string) => (property === "connection.host" ? "host" : property);
-    return { problems: problems.map(({ property, reason }) => ({ property: here(property), reason })) };
+    return { connection: { ...shared, ...(isBag(connection) && connection), host }, ...folder, ...rest };
   }
 
   /** One server has one owner, and a stack one resource of a name. */
@@ -191,6 +184,27 @@ class Site {
     this.problems.push(`${this.project}:${at}: ${reason}`);
     return [];
   }
+}
+
+/** What is wrong with what stands beside the arguments of `WaptServer`. */
+function ownProblems({ host, name, connection = {} }: Bag, isRight: boolean): Problem[] {
+  const problems: Problem[] = [];
+  if (host === "" || (host === undefined ? isRight : typeof host !== "string"))
+    problems.push({ property: "host", reason: "give the name or address of the server" });
+  if (name === "" || (name !== undefined && typeof name !== "string"))
+    problems.push({ property: "name", reason: "give the resource's name, or none for that of its host" });
+  if (!isBag(connection))
+    problems.push({ property: "connection", reason: 'is no object: give one such as {"user": "admin"}' });
+  return problems;
+}
+
+function problemsOf({ host, connection = {} }: Bag, args: Bag, missing: readonly string[]): Problem[] {
+  // Without a host, or with a connection that is none, the rest of a connection can't be checked.
+  const isWhole = typeof host === "string" && host !== "" && isBag(connection);
+  const { problems = [] } = checkArguments(waptServer, args, new Set(isWhole ? missing : [...missing, "connection"]));
+  // A host stands beside the connection here.
+  const here = (property: string) => (property === "connection.host" ? "host" : property);
+  return problems.map(({ property, reason }) => ({ property: here(property), reason }));
 }
 
 /** Whether a server has no clients of its own. */

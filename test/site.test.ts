@@ -69,7 +69,7 @@ describe("a site", () => {
     assert.deepEqual(clients({ clients: 9000, servers: [{ host: "a", allowAbove5000: true }] }), [9000]);
   });
 
-  const refused: [string, Record<string, unknown>, RegExp[]][] = [
+  const refused: (readonly [string, Record<string, unknown>, readonly RegExp[]])[] = [
     [
       "no servers",
       {},
@@ -104,6 +104,33 @@ describe("a site", () => {
         /^paris:servers\[0\]\.omit\.0: no such part as "Postgres"/,
       ],
     ],
+    [
+      "several wrong values beside a missing host",
+      { servers: [{ clients: "x", omit: ["Postgres"], connection: "x" }] },
+      [
+        /^paris:servers\[0\]\.host: /,
+        /\.connection: is no object/,
+        /\.clients: give the number/,
+        /\.omit\.0: no such part/,
+      ],
+    ],
+    [
+      "a name that is none",
+      { servers: [{ ...PARIS, name: 5 }] },
+      [/^paris:servers\[0\]\.name: give the resource's name/],
+    ],
+    ...[
+      { clients: 9000, alowAbove5000: true },
+      { clients: 3000, workerConections: 2000, workerRlimitNofile: 10000 },
+      { clients: 3000, somaxcon: 9000, backlog: 8000 },
+    ].map(
+      (given) =>
+        [
+          `a misspelt argument that another one leans on: ${Object.keys(given)[1]}`,
+          { servers: [{ host: "a", ...given }] },
+          [/no such argument of a server: did you mean \w+\?/],
+        ] as const,
+    ),
     ["misspelt clients", { servers: [{ host: "a", clents: 1 }] }, [/servers\[0\]\.clents: .*did you mean clients\?/]],
     ["a misspelt host", { servers: [{ hots: "a", clients: 1 }] }, [/servers\[0\]\.hots: .*did you mean host\?/]],
     ["no host", { servers: [{ clients: 1 }] }, [/^paris:servers\[0\]\.host: give the name or address of the server$/]],

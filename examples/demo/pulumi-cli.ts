@@ -21,12 +21,12 @@ export interface PulumiCli {
 type Say = (line: string) => void;
 
 /** The version that is got when none is there; the environment's PULUMI_VERSION names another. */
-const DEFAULT_VERSION = "3.274.1";
+export const TESTED_CLI = "3.274.1";
 /** The oldest CLI on PATH that is used: `refresh: always` in Pulumi.yaml works from here on. */
 const OLDEST = { major: 3, minor: 150 };
 /** The newest Go module that still holds the Node.js language host. */
 const LANGUAGE_HOST_VERSION = "3.68.0";
-/** What the Go modules of DEFAULT_VERSION declare. */
+/** What the Go modules of TESTED_CLI declare. */
 const GO_NEEDED = "1.26.6";
 /** Seconds given to the npm package: its download takes less where it works, and fails or hangs where it is blocked. */
 const DOWNLOAD_SECONDS = 90;
@@ -41,7 +41,7 @@ const BUILD_SECONDS = 1800;
  */
 export async function pulumiCli(say: Say): Promise<PulumiCli> {
   const home = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
-  const version = process.env.PULUMI_VERSION || DEFAULT_VERSION;
+  const version = process.env.PULUMI_VERSION || TESTED_CLI;
   const env = { PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "1" };
   const found = (await folderOnPath()) ?? (await folderOfVersion(home, version));
   if (found) return { bin: found, env };

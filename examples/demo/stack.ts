@@ -19,6 +19,7 @@ export interface StackOptions {
 export interface Run {
   readonly code: number;
   readonly stdout: string;
+  readonly stderr: string;
   /** stdout and stderr as they came. */
   readonly output: string;
 }
@@ -65,16 +66,17 @@ export class Stack {
         env: this.environment(),
         stdio: ["ignore", "pipe", "pipe"],
       });
-      let [stdout, output] = ["", ""];
+      let [stdout, stderr, output] = ["", "", ""];
       child.stdout.on("data", (bytes: Buffer) => {
         stdout += bytes;
         output += bytes;
       });
       child.stderr.on("data", (bytes: Buffer) => {
+        stderr += bytes;
         output += bytes;
       });
       child.on("error", reject);
-      child.on("close", (code) => resolve({ code: code ?? 255, stdout, output }));
+      child.on("close", (code) => resolve({ code: code ?? 255, stdout, stderr, output }));
     });
   }
 

@@ -174,6 +174,11 @@ describe("more clients than one server carries", () => {
     assert.match(sized({ clients: 12000, allowAbove5000: false })[0]!, /use 3 servers of 4000 clients each/);
     assert.deepEqual(sized({ clients: 5001, allowAbove5000: true }), []);
   });
+
+  it("are not refused while it is not known whether they are allowed", () => {
+    const input = { connection, clients: 5001, allowAbove5000: "an output" };
+    assert.deepEqual(problems(waptServer, input, new Set(["allowAbove5000"])), []);
+  });
 });
 
 describe("the settings", () => {

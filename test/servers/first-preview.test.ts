@@ -3,11 +3,12 @@
  * Each is kept as a whole in previews/, as its reader sees it.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { pulumiCli } from "../../examples/demo/pulumi-cli";
+import { pulumiCli, TESTED_CLI } from "../../examples/demo/pulumi-cli";
 import { copiedServer, type DemoServer } from "../../examples/demo/server";
 import { type Run, Stack } from "../../examples/demo/stack";
 import { assertGolden } from "../support/golden";
@@ -18,6 +19,7 @@ describe("the first previews", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "wapt-first-"));
   let server: DemoServer;
   let stack: Stack;
+  let isTestedCli: boolean;
   const paris = (more: object = {}) => ({ ...server.config, clients: 2500, ...more });
   const configure = (servers: object[], more: object = {}) =>
     stack.configure({ "wapt-site:servers": servers, "wapt-site:minFree": "1MiB", ...more });
@@ -28,9 +30,11 @@ describe("the first previews", { skip }, () => {
   };
   /** A preview of the present configuration, which is like that of previews/NAME.txt. */
   const preview = async (name: string, isRight: boolean, ...options: string[]): Promise<string> => {
-    const output = ended(await stack.pulumi("preview", "--diff", ...options), isRight);
-    assertGolden(name, output);
-    return output;
+    const run = await stack.pulumi("preview", "--diff", ...options);
+    ended(run, isRight);
+    // Another CLI may print the same in other words.
+    if (isTestedCli) assertGolden(name, run);
+    return run.output;
   };
 
   before(async () => {
@@ -38,6 +42,8 @@ describe("the first previews", { skip }, () => {
     server = await copiedServer();
     // A real machine has one, by which two names of it are told.
     writeFileSync(join(String(server.config.root), "etc/machine-id"), "0123456789abcdef0123456789abcdef\n");
+    const version = execFileSync(join(cli.bin, "pulumi"), ["version"], { encoding: "utf8" }).trim();
+    isTestedCli = version.replace(/^v/, "") === TESTED_CLI;
     const project = join(__dirname, "../..");
     stack = new Stack({ cli, project, name: "first", folder, config: {}, env: server.env });
     await stack.init();
@@ -71,10 +77,10 @@ describe("the first previews", { skip }, () => {
   test("name both names of one machine, once it was read", async () => {
     configure([paris(), paris({ name: "again", host: "localhost" })]);
     // Which of the two is read first, and so is named first, differs from run to run.
-    assert.match(
-      ended(await stack.pulumi("preview"), false),
-      /both WaptServer (paris \(127\.0\.0\.1\)|again \(localhost\)) and WaptServer (paris|again) \(.* want to set this on the machine .*: one server has one owner; remove one of them/,
-    );
+    const [first, second] = ["WaptServer paris \\(127\\.0\\.0\\.1\\)", "WaptServer again \\(localhost\\)"];
+    const both = `both (${first} and ${second}|${second} and ${first})`;
+    const refusal = `${both} want to set this on the machine .*: one server has one owner; remove one of them`;
+    assert.match(ended(await stack.pulumi("preview"), false), new RegExp(refusal));
   });
 
   test("say after a change of the configuration what up would refuse", async () => {
@@ -86,13 +92,13 @@ describe("the first previews", { skip }, () => {
     await preview("too-many-clients", false);
   });
 
-  test("say what a change restarts", async () => {
+  test("show what more clients change", async () => {
     configure([paris({ clients: 3500 })]);
     await preview("more-clients", true);
-    configure([paris()]);
   });
 
   test("show the same by one process that reads and plans as by two", async () => {
+    configure([paris()]);
     await server.drift();
     const step = (text: string) => /\(update\)\n.*?(?=\n +--outputs|\nResources)/s.exec(text)?.[0] ?? "";
     const byTwo = step(await preview("drift", true));
@@ -100,10 +106,10 @@ describe("the first previews", { skip }, () => {
     assert.equal(step(ended(await stack.pulumi("preview", "--diff", "--run-program"), true)), byTwo);
     configure([paris({ workerConections: 5 })]);
     assert.match(ended(await stack.pulumi("preview", "--run-program"), false), /did you mean workerConnections\?/);
-    configure([paris()]);
   });
 
   test("show a drift also without a refresh, and up repairs it", async () => {
+    configure([paris()]);
     const alarm = await preview("drift-without-a-refresh", false, "--refresh=false", "--expect-no-changes");
     assert.match(alarm, /\+ found *: \{[^}]*\+ worker_connections: 512/);
     const up = ended(await stack.pulumi("up", "--yes", "--skip-preview", "--refresh=false"), true);

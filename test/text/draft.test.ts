@@ -3,9 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Draft } from "../../provider/text/draft";
 import { spliced } from "../../provider/text/splices";
+import { runs } from "../support/runs";
 
 /** RUNS=10 tries ten times as many texts. */
-const RUNS = 5000 * Number(process.env.RUNS ?? 1);
+const RUNS = runs(5000);
 
 const text = fc.string({ unit: fc.constantFrom("a", "b", "\n"), maxLength: 20 });
 const splice = fc.record({ start: fc.nat(30), length: fc.nat(6), text: fc.string({ maxLength: 4 }) });

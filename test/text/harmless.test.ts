@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { harmless, harmlessSentence } from "../../provider/text/harmless";
+import { runs } from "../support/runs";
 
 /** RUNS=10 tries ten times as many texts. */
-const RUNS = 5000 * Number(process.env.RUNS ?? 1);
+const RUNS = runs(5000);
 
 describe("text from a server", () => {
   const cases: Readonly<Record<string, string>> = {

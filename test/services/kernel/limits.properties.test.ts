@@ -6,9 +6,10 @@ import { limits } from "../../../provider/services/kernel/limits";
 import type { Tree, Wanted } from "../../../provider/text/format";
 import { anyTree, KEYS, ROOT, treeOf, USER, value } from "../../support/limits-arbitrary";
 import { assertEdits, assertEnds, assertOneChange, assertRestores, edit, orRefused } from "../../support/lossless";
+import { runs } from "../../support/runs";
 
 /** RUNS=10 tries ten times as many files. */
-const RUNS = 4000 * Number(process.env.RUNS ?? 1);
+const RUNS = runs(4000);
 
 const wanted: fc.Arbitrary<Wanted> = fc
   .tuple(fc.option(value), fc.option(value), fc.boolean(), fc.subarray([...KEYS], { minLength: 1 }))

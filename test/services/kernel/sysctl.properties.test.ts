@@ -14,6 +14,7 @@ import {
   orRefused,
   values,
 } from "../../support/lossless";
+import { runs } from "../../support/runs";
 import { anyTree, KEYS, ROOT, treeOf, treeWithEarlier, value } from "../../support/sysctl-arbitrary";
 
 const wanted: fc.Arbitrary<Wanted> = fc
@@ -21,7 +22,7 @@ const wanted: fc.Arbitrary<Wanted> = fc
   .map(([one, other, keys]) => Object.fromEntries(keys.map((key) => [key, key === KEYS[0] ? one : other])));
 
 /** RUNS=10 tries ten times as many files. */
-const RUNS = 4000 * Number(process.env.RUNS ?? 1);
+const RUNS = runs(4000);
 
 /** The lines that do not set a managed key, comments on it included. */
 function othersLines(tree: Tree): string[] {

@@ -20,6 +20,7 @@ import {
 } from "../../support/nginx-arbitrary";
 import { type Configuration, type Verdict, verdicts, version, whyNotNginx } from "../../support/nginx-command";
 import { casesOf, names, treeOf } from "../../support/nginx-corpus";
+import { runs } from "../../support/runs";
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const why = whyNotNginx();
@@ -31,11 +32,8 @@ const IS_ABOUT_MEANING = /^(unknown directive|invalid |"\w+" directive (invalid|
 /** Three directives, three ways in which nginx complains about a number. */
 const NUMBER_ERROR = /^(?:"(\w+)" directive )?invalid (?:value|number)(?: "x")? in (@.*):(\d+)$/;
 
-/** RUNS=10 compares ten times as much as the suite does. */
-const RUNS = Number(process.env.RUNS ?? 1);
-
 function samples<T>(arbitrary: fc.Arbitrary<T>, numRuns: number): T[] {
-  return fc.sample(arbitrary, { numRuns: numRuns * RUNS, seed });
+  return fc.sample(arbitrary, { numRuns: runs(numRuns), seed });
 }
 
 /** The same files for nginx, below a folder of their own. */
@@ -95,7 +93,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       }
     }
     console.log(`words: ${JSON.stringify(seen)}`);
-    assert(seen.accepted > 90 * RUNS && seen.refused > 400 * RUNS && seen.unclear < 90 * RUNS);
+    assert(seen.accepted > runs(90) && seen.refused > runs(400) && seen.unclear < runs(90));
   });
 
   test("a word is unquoted alike", () => {
@@ -114,7 +112,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       compared++;
     }
     console.log(`names: ${compared}`);
-    assert(compared > 70 * RUNS);
+    assert(compared > runs(70));
   });
 
   test("an include reads the same files in the same order", () => {
@@ -142,7 +140,7 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
       if (ours.length > 1) compared++;
     }
     console.log(`includes: ${compared}`);
-    assert(compared > 70 * RUNS);
+    assert(compared > runs(70));
   });
 
   test("configurations are taken or refused alike", () => {
@@ -154,13 +152,13 @@ describe(`nginx's configuration against nginx (SEED=${seed})`, { skip: isSkipped
     }
     const accepted = said.filter(({ isAccepted }) => isAccepted).length;
     console.log(`configurations: ${accepted} accepted, ${said.length - accepted} refused`);
-    assert(accepted > 100 * RUNS && said.length - accepted > 100 * RUNS);
+    assert(accepted > runs(100) && said.length - accepted > runs(100));
   });
 
   test("an edited configuration is accepted", () => {
     const cases = samples(fc.tuple(soundTree, wanted), 400);
     const trees = cases.flatMap(([tree, settings]) => orRefused(() => edited(nginxConf, tree, settings)) ?? []);
-    assert(trees.length > 300 * RUNS);
+    assert(trees.length > runs(300));
     for (const [at, verdict] of verdicts(trees.map(configurationOf)).entries())
       assert(verdict.isAccepted, shown(trees[at]!, verdict));
   });

@@ -6,9 +6,10 @@ import { directives, nginxConf } from "../../../provider/services/nginx/nginx-co
 import type { Tree } from "../../../provider/text/format";
 import { assertEdits, assertRestores, edit, edited, orRefused, values } from "../../support/lossless";
 import { anyBytes, KEYS, ROOT, soundTree, statementSalad, wanted } from "../../support/nginx-arbitrary";
+import { runs } from "../../support/runs";
 
 /** RUNS=10 tries ten times as many. */
-const RUNS = 3000 * Number(process.env.RUNS ?? 1);
+const RUNS = runs(3000);
 
 /** How many characters two texts have in common at the start and at the end, without counting any twice. */
 function commonEnds(one: string, other: string): number {
