@@ -30,8 +30,8 @@ type Bag = Readonly<Record<string, unknown>>;
 const SITE_KEYS = ["servers", "clients", "connection", "uploads", "minFree"];
 /** Keys of the provider. */
 const PROVIDER_KEYS = ["sshPassword", "sshPrivateKey", "sshPrivateKeyPassword", "sudoPassword", "forget", "adopt"];
-/** What a server of the list has beside the arguments of `WaptServer`. */
-const SERVER_KEYS = ["host", "name"];
+/** What a server of the list may have: these two, and the arguments of `WaptServer`. */
+const SERVER_NAMES: readonly string[] = ["host", "name", ...argumentNames(waptServer)];
 
 /**
  * The servers that a stack's configuration names; `config` holds all of its keys, with their texts.
@@ -58,10 +58,14 @@ class Site {
     this.checkKeys("pulumi-wapt", PROVIDER_KEYS);
     const connection = this.object("connection");
     this.checkNames("connection", connection, "field of a connection", connectionFields);
-    const listed = this.shared(this.list("servers"));
+    const given = this.list("servers");
     // What a server shares with all others is wrong once.
     if (this.problems.length > 0) return [];
-    const servers = listed.flatMap((one, at) => this.server(`servers[${at}]`, one, connection));
+    const areNamesRight = this.checkServerNames(given);
+    // A share of the clients would be computed with what is misspelt.
+    const listed = areNamesRight ? this.shared(given) : given;
+    if (areNamesRight && this.problems.length > 0) return [];
+    const servers = listed.flatMap((one, at) => this.server(`servers[${at}]`, one, connection, areNamesRight));
     this.checkTwice(servers);
     return servers.map(({ server }) => server);
   }
@@ -104,19 +108,29 @@ class Site {
     );
   }
 
-  private server(at: string, given: unknown, shared: Bag): { at: string; server: SiteServer }[] {
+  private checkServerNames(listed: readonly unknown[]): boolean {
+    const areRight = listed.map(
+      (one, at) => !isBag(one) || this.checkNames(`servers[${at}]`, one, "argument of a server", SERVER_NAMES),
+    );
+    return areRight.every((isRight) => isRight);
+  }
+
+  private server(
+    at: string,
+    given: unknown,
+    shared: Bag,
+    areNamesRight: boolean,
+  ): { at: string; server: SiteServer }[] {
     if (!isBag(given))
       return this.wrong(at, 'is no object: give one such as {"host": "wapt.example", "clients": 3000}');
-    const names = [...SERVER_KEYS, ...argumentNames(waptServer)];
-    const isRight = this.checkNames(at, given, "argument of a server", names);
-    const known = Object.fromEntries(Object.entries(given).filter(([key]) => names.includes(key)));
+    const known = Object.fromEntries(Object.entries(given).filter(([key]) => SERVER_NAMES.includes(key)));
     const { name = known.host } = known;
     const args = this.argumentsOf(known, shared);
     // What is missing may be what is misspelt, so nothing is said of it, nor of what is computed with its default.
-    const missing = isRight ? [] : argumentNames(waptServer).filter((one) => !(one in args));
-    const problems = [...ownProblems(known, isRight), ...problemsOf(known, args, missing)];
+    const missing = areNamesRight ? [] : argumentNames(waptServer).filter((one) => !(one in args));
+    const problems = [...ownProblems(known, areNamesRight), ...problemsOf(known, args, missing)];
     for (const { property, reason } of problems) this.wrong(`${at}.${property}`, reason);
-    if (!isRight || problems.length > 0) return [];
+    if (!areNamesRight || problems.length > 0) return [];
     return [{ at, server: { name: name as string, args: args as unknown as WaptServerArguments } }];
   }
 
@@ -187,9 +201,9 @@ class Site {
 }
 
 /** What is wrong with what stands beside the arguments of `WaptServer`. */
-function ownProblems({ host, name, connection = {} }: Bag, isRight: boolean): Problem[] {
+function ownProblems({ host, name, connection = {} }: Bag, areNamesRight: boolean): Problem[] {
   const problems: Problem[] = [];
-  if (host === "" || (host === undefined ? isRight : typeof host !== "string"))
+  if (host === "" || (host === undefined ? areNamesRight : typeof host !== "string"))
     problems.push({ property: "host", reason: "give the name or address of the server" });
   if (name === "" || (name !== undefined && typeof name !== "string"))
     problems.push({ property: "name", reason: "give the resource's name, or none for that of its host" });

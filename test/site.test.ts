@@ -131,6 +131,17 @@ describe("a site", () => {
           [/no such argument of a server: did you mean \w+\?/],
         ] as const,
     ),
+    [
+      "misspelt clients of one of two servers, whose share is not known then",
+      {
+        clients: 9500,
+        servers: [
+          { host: "a", clents: 4500 },
+          { host: "b", clients: 4000 },
+        ],
+      },
+      [/servers\[0\]\.clents: .*did you mean clients\?/],
+    ],
     ["misspelt clients", { servers: [{ host: "a", clents: 1 }] }, [/servers\[0\]\.clents: .*did you mean clients\?/]],
     ["a misspelt host", { servers: [{ hots: "a", clients: 1 }] }, [/servers\[0\]\.hots: .*did you mean host\?/]],
     ["no host", { servers: [{ clients: 1 }] }, [/^paris:servers\[0\]\.host: give the name or address of the server$/]],

@@ -140,7 +140,7 @@ const common = {
     .optional(),
   nginxConf: path.optional(),
   nginxUser: z
-    .string()
+    .string({ error: "give a user's name" })
     .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, { error: "give a user's name" })
     .optional(),
   postgresqlConf: path.optional(),

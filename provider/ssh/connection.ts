@@ -5,8 +5,9 @@ import { notAName } from "../text/nearest";
 /** The fields that hold secrets, in a connection and in its `proxy`. */
 export const secretFields = ["password", "privateKey", "privateKeyPassword", "sudoPassword"] as const;
 
+const text = (what: string) => z.string({ error: `${what} is text` });
 const oneLine = (what: string) =>
-  z.string({ error: `${what} is text` }).refine((text) => !/[\u0000\n\r]/.test(text), { error: `${what} is one line` });
+  text(what).refine((text) => !/[\u0000\n\r]/.test(text), { error: `${what} is one line` });
 
 const host = z
   .string({ error: "give connection.host, the name or address of the server" })
@@ -19,7 +20,10 @@ const host = z
     error: "connection.host has no blanks and does not begin with a hyphen",
   });
 
-const file = z.string().min(1, { error: "connection.knownHosts names a file, or several" });
+const KNOWN_HOSTS = { error: "connection.knownHosts names a file, or several" };
+const file = z.string(KNOWN_HOSTS).min(1, KNOWN_HOSTS);
+const DIAL_ERROR_LIMIT = { error: "dialErrorLimit is a whole number, or -1 for no limit" };
+const PER_DIAL_TIMEOUT = { error: "perDialTimeout is a number of seconds, or 0 for no limit" };
 
 /** How to reach a server and how to log in, without what only the last server of a way needs. */
 export interface Hop {
@@ -81,28 +85,24 @@ const fields = {
     .optional(),
   user: oneLine("connection.user").min(1, { error: "connection.user is empty: leave it out for root" }).optional(),
   password: oneLine("connection.password").optional(),
-  privateKey: z.string().optional(),
-  privateKeyPassword: z.string().optional(),
-  agentSocketPath: z.string().optional(),
-  hostKey: z.string().optional(),
+  privateKey: text("connection.privateKey").optional(),
+  privateKeyPassword: text("connection.privateKeyPassword").optional(),
+  agentSocketPath: text("connection.agentSocketPath").optional(),
+  hostKey: text("connection.hostKey").optional(),
   hostKeyChecking: z
     .enum(["strict", "accept-new", "off"], { error: 'hostKeyChecking is "strict", "accept-new" or "off"' })
     .optional(),
-  knownHosts: z.union([file, z.array(file)]).optional(),
-  dialErrorLimit: z
-    .number()
-    .int({ error: "dialErrorLimit is a whole number, or -1 for no limit" })
-    .min(-1, { error: "dialErrorLimit is a whole number, or -1 for no limit" })
-    .optional(),
+  knownHosts: z.union([file, z.array(file)], KNOWN_HOSTS).optional(),
+  dialErrorLimit: z.number(DIAL_ERROR_LIMIT).int(DIAL_ERROR_LIMIT).min(-1, DIAL_ERROR_LIMIT).optional(),
   perDialTimeout: z
-    .number()
-    .min(0, { error: "perDialTimeout is a number of seconds, or 0 for no limit" })
+    .number(PER_DIAL_TIMEOUT)
+    .min(0, PER_DIAL_TIMEOUT)
     .max(86_400, { error: "perDialTimeout is at most 86400 seconds" })
     .optional(),
 } satisfies Schemas<Hop>;
 
 const sudoFields = {
-  sudo: z.boolean().optional(),
+  sudo: z.boolean({ error: "connection.sudo is true or false" }).optional(),
   sudoPassword: oneLine("connection.sudoPassword").optional(),
 };
 
@@ -113,7 +113,9 @@ const unknownField = (known: readonly string[]) => (issue: { code?: string; keys
     : undefined;
 
 /** The server through which another one is reached. */
-const proxy = z.strictObject(fields, { error: unknownField(Object.keys(fields)) });
+const proxy = z.strictObject(fields, {
+  error: (issue) => unknownField(Object.keys(fields))(issue) ?? "connection.proxy is an object with a host of its own",
+});
 const allFields = { ...fields, ...sudoFields, proxy: proxy.optional() } satisfies Schemas<Connection>;
 
 export const connectionFields: readonly string[] = Object.keys(allFields);

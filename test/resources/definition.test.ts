@@ -18,6 +18,7 @@ import { postgresConnections } from "../../provider/resources/postgres-connectio
 import { proxyTempPath } from "../../provider/resources/proxy-temp-path";
 import { waptServer } from "../../provider/resources/wapt-server";
 import { waptServerIni } from "../../provider/resources/waptserver-ini";
+import { connectionFields } from "../../provider/ssh/connection";
 
 const connection = { host: "paris" };
 
@@ -161,6 +162,27 @@ describe("an argument", () => {
     assert.deepEqual(free(10), ['minFree: give a size such as "10GiB"']);
     assert.deepEqual(free("10"), ['minFree: give a size such as "10GiB" or "500MB"']);
     assert.deepEqual(free("500MB"), []);
+  });
+});
+
+describe("a value of another type", () => {
+  const values = [5, -1, 1.5, Number.NaN, "x", "", "a\nb", true, null, {}, { path: 5 }, [], [5], [null]];
+  const parsers = /Invalid|expected|Too (small|big)|received|Unrecognized/;
+
+  it("is refused in our words, for each argument and each field of a connection and its proxy", () => {
+    const given = [
+      ...argumentNames(waptServer).map((name) => (value: unknown) => ({ [name]: value })),
+      ...connectionFields.map((field) => (value: unknown) => ({ connection: { ...connection, [field]: value } })),
+      ...connectionFields.map((field) => (value: unknown) => ({
+        connection: { ...connection, proxy: { host: "b", [field]: value } },
+      })),
+    ];
+    const said = given.flatMap((wrong) => values.flatMap((value) => sized(wrong(value))));
+    assert.ok(said.length > 400);
+    assert.deepEqual(
+      [...new Set(said)].filter((problem) => parsers.test(problem)),
+      [],
+    );
   });
 });
 
