@@ -20,7 +20,7 @@ export interface PulumiCli {
 
 type Say = (line: string) => void;
 
-/** The version that is got when none is there; the environment's PULUMI_VERSION names another. */
+/** The version that is tested, and got when none is there; the environment's PULUMI_VERSION names another. */
 export const TESTED_CLI = "3.274.1";
 /** The oldest CLI on PATH that is used: `refresh: always` in Pulumi.yaml works from here on. */
 const OLDEST = { major: 3, minor: 150 };

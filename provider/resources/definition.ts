@@ -123,6 +123,7 @@ export const path = z
   .transform((text) => text.replace(/\/+/g, "/").replace(/(.)\/$/, "$1"));
 
 const CLIENTS = { error: "give the number of WAPT clients, a whole number of 1 or more" };
+const NGINX_USER = { error: "give a user's name" };
 
 const common = {
   connection: connectionSchema,
@@ -140,8 +141,8 @@ const common = {
     .optional(),
   nginxConf: path.optional(),
   nginxUser: z
-    .string({ error: "give a user's name" })
-    .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, { error: "give a user's name" })
+    .string(NGINX_USER)
+    .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, NGINX_USER)
     .optional(),
   postgresqlConf: path.optional(),
   waptserverIni: path.optional(),

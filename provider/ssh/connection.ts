@@ -7,7 +7,7 @@ export const secretFields = ["password", "privateKey", "privateKeyPassword", "su
 
 const text = (what: string) => z.string({ error: `${what} is text` });
 const oneLine = (what: string) =>
-  text(what).refine((text) => !/[\u0000\n\r]/.test(text), { error: `${what} is one line` });
+  text(what).refine((given) => !/[\u0000\n\r]/.test(given), { error: `${what} is one line` });
 
 const host = z
   .string({ error: "give connection.host, the name or address of the server" })

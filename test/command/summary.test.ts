@@ -1,6 +1,6 @@
 /** What `pulumi-wapt summary` makes of previews that the real CLI wrote for a real server: golden files, and rules. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -9,19 +9,13 @@ import { parsePreview } from "../../provider/command/preview";
 import { overviewOfFiles } from "../../provider/command/summary";
 import { asJson, asJunit, asMarkdown, asText, LONGEST_COMMENT } from "../../provider/command/summary-formats";
 import { command } from "../support/command";
+import { equalsGolden } from "../support/golden";
 import { PREVIEWS, previewNames, previewOf, previewOfStack } from "../support/recorded-previews";
 
 const read = (name: string): string => readFileSync(join(PREVIEWS, name), "utf8");
 
 const overview = (...stacks: [name: string, stack: string][]): Overview =>
   overviewOf(stacks.map(([name, stack]) => parsePreview(previewOf(name, stack), stack)));
-
-/** GOLDEN=write makes them anew. */
-function equalsGolden(name: string, text: string): void {
-  if (process.env.GOLDEN === "write") writeFileSync(join(PREVIEWS, name), text);
-  assert.ok(existsSync(join(PREVIEWS, name)), `${name} is missing: GOLDEN=write writes it`);
-  assert.equal(text, read(name));
-}
 
 describe("the summary of a real preview", () => {
   const status: Record<string, number> = {
@@ -35,15 +29,15 @@ describe("the summary of a real preview", () => {
   for (const name of previewNames) {
     it(`${name}: is the golden text, with the status of what it says`, () => {
       const one = overview([name, "paris"]);
-      equalsGolden(`${name}.txt`, asText(one));
+      equalsGolden(join(PREVIEWS, `${name}.txt`), asText(one));
       assert.equal(statusOf(one), status[name] ?? 2);
     });
   }
 
   it("of all in one is the golden Markdown and JUnit", () => {
     const all = overview(...previewNames.map((name): [string, string] => [name, name]));
-    equalsGolden("all.md", asMarkdown(all, "All of it").text);
-    equalsGolden("all.xml", asJunit(all));
+    equalsGolden(join(PREVIEWS, "all.md"), asMarkdown(all, "All of it").text);
+    equalsGolden(join(PREVIEWS, "all.xml"), asJunit(all));
     assert.deepEqual(JSON.parse(asJson(all)).counts, all.counts);
     assert.deepEqual(all.counts, { stacks: 12, servers: 13, changing: 6, right: 3, unread: 4, failed: 1 });
   });

@@ -1,6 +1,6 @@
-/** A preview as the CLI prints it, kept as a file: what a reader sees is reviewed in a diff. */
+/** What a reader sees, kept as a file: a change of it is reviewed in a diff. `GOLDEN=write` in the environment writes it anew. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Run } from "../../examples/demo/stack";
 
@@ -25,14 +25,15 @@ const DIFFERS: readonly (readonly [RegExp, string])[] = [
 const settled = (output: string): string =>
   `${DIFFERS.reduce((text, [found, told]) => text.replace(found, told), output).trim()}\n`;
 
-/**
- * Compares what a run has printed with `previews/NAME.txt`, stdout before stderr; `GOLDEN=write` in the environment writes that
- * file.
- * @throws AssertionError with the difference.
- */
-export function assertGolden(name: string, { stdout, stderr }: Run): void {
-  const path = join(FOLDER, `${name}.txt`);
-  const text = settled(stdout) + (stderr === "" ? "" : `stderr:\n${settled(stderr)}`);
+/** @throws AssertionError with the difference between the text and the file's. */
+export function equalsGolden(path: string, text: string): void {
   if (process.env.GOLDEN === "write") writeFileSync(path, text);
-  assert.equal(text, readFileSync(path, "utf8"), `${name}: GOLDEN=write writes it anew`);
+  assert.ok(existsSync(path), `${path} is missing: GOLDEN=write writes it`);
+  assert.equal(text, readFileSync(path, "utf8"), `${path}: GOLDEN=write writes it anew`);
+}
+
+/** What a run of the CLI has printed, stdout before stderr, as `previews/NAME.txt` has it. */
+export function printsGolden(name: string, { stdout, stderr }: Run): void {
+  const errors = stderr === "" ? "" : `stderr:\n${settled(stderr)}`;
+  equalsGolden(join(FOLDER, `${name}.txt`), settled(stdout) + errors);
 }
